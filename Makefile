@@ -1,0 +1,56 @@
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+
+DATA ?= data
+RUN_FOLDER ?= runs/latest
+MODEL ?= model.onnx
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo tour test check prepare train export segment evaluate
+
+help:  ## what you can do here
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed  ## make .venv and install the project with all it needs
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,export,dev]'
+	@touch $@
+
+demo: tour  ## see it work
+
+tour: .venv/installed  ## walk the whole line on made-up images, in about two minutes, into tour/
+	$(RUN) training.synthesize tour/raw --images 80
+	$(RUN) training.prepare tour/raw tour/data --size 96
+	$(RUN) training.train --data tour/data --out tour/run --width 8 --size 96 --epochs 12
+	$(RUN) export.to_onnx tour/run/best.pt tour/model.onnx
+	$(RUN) inference.segment tour/data/test --model tour/model.onnx --output tour/masks --save mask overlay sheet
+	$(RUN) inference.evaluate tour/data/test tour/data/test_GT --model tour/model.onnx
+	@echo "look at tour/masks/sheet.jpg and tour/run/curves.png"
+
+test: .venv/installed  ## run the tests
+	$(RUN) pytest $(ARGS)
+
+check: .venv/installed  ## lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(RUN) pytest $(ARGS)
+
+prepare: .venv/installed  ## RAW=folder: check, split and cache a data set into DATA
+	$(RUN) training.prepare $(RAW) $(DATA) $(ARGS)
+
+train: .venv/installed  ## train on DATA into RUN_FOLDER
+	$(RUN) training.train --data $(DATA) --out $(RUN_FOLDER) $(ARGS)
+
+export: .venv/installed  ## RUN_FOLDER/best.pt -> MODEL, verified
+	$(RUN) export.to_onnx $(RUN_FOLDER)/best.pt $(MODEL) $(ARGS)
+
+segment: .venv/installed  ## IMAGES=files or folders -> masks, with MODEL
+	$(RUN) inference.segment $(IMAGES) --model $(MODEL) $(ARGS)
+
+evaluate: .venv/installed  ## score MODEL on DATA's test images
+	$(RUN) inference.evaluate $(DATA)/test $(DATA)/test_GT --model $(MODEL) $(ARGS)

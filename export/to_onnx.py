@@ -1,0 +1,107 @@
+"""Turns a checkpoint into one verified ONNX file.
+
+python -m export.to_onnx runs/first/best.pt model.onnx
+python -m export.to_onnx AttU_Net.pkl model.onnx          the public reference's or ModelZoo's
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import onnx
+import torch
+import tyro
+from rich.console import Console
+
+from export.graph import Deployable
+from export.verify import load_samples, verify
+from inference.command import InputError, run
+from inference.contract import METADATA_KEY, Contract
+from inference.files import replacing
+from inference.session import Segmenter
+from training import checkpoint, reference
+from training.model import Arch, UNet
+
+OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document
+
+
+def to_onnx(
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="checkpoint")],
+    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="model")],
+    arch: Arch | None = None,
+    images: Path | None = None,
+) -> None:
+    """Export a checkpoint to ONNX; the file appears only after it was verified against torch.
+
+    Args:
+        source: best.pt or last.pt of a run, or a .pkl or .pth of the public reference or ModelZoo.
+        target: The ONNX file to write.
+        arch: Network that a reference's file must hold; it is recognised if left out.
+        images: Folder of images to verify on; made-up lesions if left out.
+    """
+    if target.suffix != ".onnx":
+        raise InputError(f"{target}: must end in .onnx; change the name")
+    network, contract = open_source(source, arch)
+    deployable = Deployable(network)
+    model = build_model(deployable, contract)
+    with replacing(target) as temporary:
+        onnx.save(model, temporary)
+        samples = load_samples(images, contract.size)
+        difference = verify(deployable, Segmenter(temporary), samples, contract.threshold)
+    Console(highlight=False, soft_wrap=True).print(
+        f"{target}: verified, largest difference of probability {difference:.1e}, "
+        f"{target.stat().st_size / 1e6:.1f} MB",
+        markup=False,
+    )
+
+
+def open_source(path: Path, arch: Arch | None) -> tuple[UNet, Contract]:
+    """Opens a checkpoint of ours or of the reference; its hash goes into the contract."""
+    loaded = checkpoint.load(path)
+    if "contract" in loaded:
+        network, contract = checkpoint.open_network(loaded)
+        if arch and arch != loaded["config"]["arch"]:
+            raise InputError(
+                f"--arch {arch}: {path} holds {loaded['config']['arch']}; leave --arch out"
+            )
+    elif reference.is_reference(loaded):
+        network, contract = reference.convert(loaded, arch)
+    else:
+        raise InputError(
+            f"{path}: is neither a checkpoint of training.train nor a state dict of the reference; "
+            "give one of them"
+        )
+    origin = {"checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return network, dataclasses.replace(contract, provenance={**contract.provenance, **origin})
+
+
+def build_model(deployable: Deployable, contract: Contract) -> onnx.ModelProto:
+    """Traces the network into a checked ONNX model with a dynamic batch and its contract."""
+    image = torch.zeros(2, contract.size, contract.size, 3, dtype=torch.uint8)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter by tracing is the one that writes this opset itself; it warns of its age.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            deployable,
+            (image,),
+            buffer,  # type: ignore[arg-type]  # its type is too narrow
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["probability"],
+            dynamic_axes={"image": {0: "N"}, "probability": {0: "N"}},
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    model.metadata_props.add(key=METADATA_KEY, value=contract.to_json())
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+if __name__ == "__main__":
+    run(to_onnx)

@@ -1,0 +1,78 @@
+"""Parity of an exported model with the network that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from inference.command import InputError
+from inference.files import find_images
+from inference.pixels import read_image, resize
+from training.synthesize import make_lesion
+
+MOST_DIFFERENCE = 1e-4  # of probability, at any pixel
+LEAST_IOU = 0.999  # of the masks of all images together
+IMAGES = 4
+BATCHES = (slice(0, 1), slice(1, 4))  # one image alone, and three at once
+
+
+class ParityError(InputError):
+    """The exported model does not compute what the network computes."""
+
+
+def load_samples(images: Path | None, size: int) -> np.ndarray:
+    """Images to verify on: the first of a folder, or made-up lesions.
+
+    Returns:
+        (IMAGES, size, size, 3) uint8 RGB.
+    """
+    if images is None:
+        pictures = [make_lesion(np.random.default_rng(seed), 240, 320)[0] for seed in range(IMAGES)]
+    else:
+        paths = [path for path, _ in find_images([images])[:IMAGES]]
+        # A folder of fewer is gone through again.
+        pictures = [read_image(paths[number % len(paths)]) for number in range(IMAGES)]
+    return np.stack([resize(picture, size) for picture in pictures])
+
+
+def verify(
+    network: nn.Module,
+    exported: Callable[[np.ndarray], np.ndarray],
+    samples: np.ndarray,
+    threshold: float,
+) -> float:
+    """Compares probabilities and masks on batches of one and of three images.
+
+    Args:
+        network: (N, S, S, 3) uint8 -> (N, S, S) probability.
+        exported: the same, in arrays.
+        samples: (IMAGES, S, S, 3) uint8 RGB.
+        threshold: of probability, for the masks.
+
+    Returns:
+        The largest difference of probability.
+
+    Raises:
+        ParityError: a difference at or above MOST_DIFFERENCE, or an IoU at or below LEAST_IOU.
+    """
+    with torch.no_grad():
+        pairs = [
+            (network(torch.from_numpy(samples[batch])).numpy(), exported(samples[batch]))
+            for batch in BATCHES
+        ]
+    expected, found = (np.concatenate(maps) for maps in zip(*pairs))
+    difference = float(np.abs(expected - found).max())
+    masks = expected > threshold, found > threshold
+    both, either = np.count_nonzero(masks[0] & masks[1]), np.count_nonzero(masks[0] | masks[1])
+    iou = both / either if either else 1.0
+    # Written so that a NaN fails.
+    if not (difference < MOST_DIFFERENCE and iou > LEAST_IOU):
+        raise ParityError(
+            f"the exported model differs from the network: probability by {difference:.2g} (must stay "
+            f"below {MOST_DIFFERENCE}), mask IoU {iou:.5f} (must be above {LEAST_IOU}); nothing written"
+        )
+    return difference

@@ -1,0 +1,90 @@
+"""The contract between a model file and whoever runs it.
+
+Training writes it into the checkpoint, export stamps it into the model file, inference reads it back:
+nothing downstream repeats a size, a mean or a threshold.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from inference.command import InputError
+
+VERSION = 1
+METADATA_KEY = "contract"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How an image becomes the model's input, and its output a mask.
+
+    The model's input is `image`: (N, size, size, 3) uint8 RGB, its output `probability`: (N, size, size)
+    float32 in [0, 1]; the normalisation is inside the model.
+
+    Attributes:
+        size: side of the square input in pixels; images are squashed to it, whatever their shape.
+        colours: order of the channels.
+        mean, std: normalisation inside the model, on the scale 0..1: (x / 255 - mean) / std.
+        resize: "area": every input pixel is the mean of the pixels it covers (bilinear when enlarging).
+        threshold: a pixel is lesion when its probability is above it.
+        largest_region: keep the largest connected region alone.
+        fill_holes: fill the holes of what is kept.
+        classes: what the output's channels mean.
+        provenance: where the weights come from (network, data, run), for people to read.
+    """
+
+    size: int
+    colours: str = "RGB"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    resize: str = "area"
+    threshold: float = 0.5
+    largest_region: bool = False
+    fill_holes: bool = False
+    classes: tuple[str, ...] = ("lesion",)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if self.version != VERSION:
+            raise InputError(
+                f"contract version {self.version}: this release reads version {VERSION}; "
+                "export the model again with this release"
+            )
+        if self.colours != "RGB" or self.resize != "area":
+            raise InputError(
+                f"contract with colours {self.colours} and resize {self.resize}: "
+                'only "RGB" and "area" are known; export the model again with this release'
+            )
+        if not (isinstance(self.size, int) and self.size > 0):
+            raise InputError(f"contract with size {self.size}: it must be a positive whole number")
+        if not 0 < self.threshold < 1:
+            raise InputError(f"threshold {self.threshold}: must lie between 0 and 1, as in 0.5")
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Contract:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            InputError: not a contract, or one of another version.
+        """
+        try:
+            entries = json.loads(text)
+            known = {entry.name for entry in dataclasses.fields(cls)}
+            if unknown := set(entries) - known:
+                raise InputError(
+                    f"contract with unknown entries {sorted(unknown)}: it was written by another "
+                    "release; export the model again with this one"
+                )
+            tuples = {
+                key: tuple(entries[key]) for key in ("mean", "std", "classes") if key in entries
+            }
+            return cls(**{**entries, **tuples})
+        except (json.JSONDecodeError, TypeError) as error:
+            raise InputError(f"unreadable contract ({error}): export the model again") from error

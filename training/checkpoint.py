@@ -1,0 +1,60 @@
+"""Checkpoints: all that is needed to go on, or to export; written whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inference.command import InputError
+from inference.contract import Contract
+from inference.files import replacing
+from training.model import UNet
+
+
+def save(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Writes a checkpoint atomically: tensors and plain values alone."""
+    with replacing(path) as temporary:
+        torch.save(checkpoint, temporary)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint or a state dict onto the CPU; nothing in the file is executed.
+
+    Raises:
+        InputError: no such file, or not a checkpoint.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; give one that training.train wrote")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: cannot be read as a checkpoint ({reason}); give another"
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise InputError(
+            f"{path}: holds a {type(checkpoint).__name__}, not a checkpoint; give another"
+        )
+    return checkpoint
+
+
+def shipped_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights that are validated and exported: the averaged ones if there are any."""
+    average = checkpoint.get("stepper", {}).get("average", {})
+    prefix = "module."
+    averaged = {key.removeprefix(prefix): average[key] for key in average if key.startswith(prefix)}
+    return averaged or checkpoint["weights"]
+
+
+def open_network(checkpoint: dict[str, Any]) -> tuple[UNet, Contract]:
+    """Builds the network that a checkpoint of ours ships, in evaluation mode."""
+    contract = Contract.from_json(checkpoint["contract"])
+    config = checkpoint["config"]
+    network = UNet(config["arch"], config["width"], contract.mean, contract.std)
+    network.load_state_dict(shipped_weights(checkpoint))
+    return network.eval(), contract
