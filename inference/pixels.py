@@ -14,7 +14,7 @@ import numpy as np
 from inference.command import InputError
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-PNG_START, PNG_END = b"\x89PNG", b"IEND"
+PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"  # the last chunk and its checksum
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -89,7 +89,7 @@ def is_truncated(data: bytes) -> bool:
     if data.startswith(JPEG_START):
         scan = data.rfind(JPEG_SCAN)
         return scan < 0 or data.find(JPEG_END, scan) < 0
-    return data.startswith(PNG_START) and PNG_END not in data[-64:]
+    return data.startswith(PNG_START) and PNG_END not in data
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
