@@ -8,7 +8,7 @@ MODEL ?= model.onnx
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test check prepare train export segment evaluate
+.PHONY: help setup demo tour test lint check prepare train export segment evaluate
 
 help:  ## what you can do here
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +35,12 @@ tour: .venv/installed  ## walk the whole line on made-up images, in about two mi
 test: .venv/installed  ## run the tests
 	$(RUN) pytest $(ARGS)
 
-check: .venv/installed  ## lint, types, tests
+lint: .venv/installed  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(RUN) pytest $(ARGS)
+
+check: lint test  ## lint, types, tests
 
 prepare: .venv/installed  ## RAW=folder: check, split and cache a data set into DATA
 	$(RUN) training.prepare $(RAW) $(DATA) $(ARGS)
