@@ -94,7 +94,7 @@ def count_model(
         if image.error:
             raise InputError(image.error)
         mask = make_mask(image.probability, image.height, image.width, segmenter.contract)
-        return count_pair(truths[names[image.path]], mask, image.path)
+        return count_pair(truths[names[image.source]], mask, image.source)
 
     return segment_images(segmenter, names, compare, threads=threads)
 

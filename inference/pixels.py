@@ -16,7 +16,7 @@ from inference.command import InputError
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
-PNG_START, PNG_END = b"\x89PNG", b"IEND"
+PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"  # the last chunk and its checksum
 
 REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -130,7 +130,7 @@ def read_levels(path: Source) -> np.ndarray:
 
 
 def read_whole(path: Source) -> bytes:
-    """Reads a file, refusing an empty one and a part of a JPEG or PNG, which OpenCV fills up with grey."""
+    """Reads a file; refuses an empty one and a part of a JPEG or PNG, which OpenCV fills up with grey."""
     data = path.read_bytes()
     if not data:
         raise InputError(f"{path}: is empty; copy it again")
@@ -181,7 +181,7 @@ def is_truncated(data: bytes) -> bool:
         header = read_header(data)
         scan = header.scan if header else data.find(JPEG_SCAN)
         return scan < 0 or data.rfind(JPEG_END, scan) < 0
-    return data.startswith(PNG_START) and PNG_END not in data[-64:]
+    return data.startswith(PNG_START) and data.rfind(PNG_END) < 0
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

@@ -137,22 +137,22 @@ class Writer:
 
     def __call__(self, image: Segmented) -> Row | Failure:
         if image.error:
-            self.thumbnails.pop(image.path, None)
-            return Failure(str(image.path), image.error)
+            self.thumbnails.pop(image.source, None)
+            return Failure(str(image.source), image.error)
         mask = make_mask(image.probability, image.height, image.width, self.contract)
-        stem = self.stems[image.path]
+        stem = self.stems[image.source]
         path = stem.with_name(f"{stem.name}_segmentation.png")
         if "mask" in self.save:
             write_mask(path, mask)
-        if "overlay" in self.save or image.path in self.thumbnails:
-            overlay = draw_outline(read_image(image.path), mask)
+        if "overlay" in self.save or image.source in self.thumbnails:
+            overlay = draw_outline(read_image(image.source), mask)
             if "overlay" in self.save:
                 write_image(stem.with_name(f"{stem.name}_overlay.jpg"), overlay)
-            if image.path in self.thumbnails:
-                self.thumbnails[image.path] = fit(overlay)
+            if image.source in self.thumbnails:
+                self.thumbnails[image.source] = fit(overlay)
         area = int(np.count_nonzero(mask))
         share = round(100 * area / mask.size, 3)
-        return Row(str(image.path), str(path), image.width, image.height, area, share)
+        return Row(str(image.source), str(path), image.width, image.height, area, share)
 
 
 def name_outputs(images: list[tuple[Path, Path]], output: Path) -> dict[Path, Path]:

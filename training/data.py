@@ -14,11 +14,9 @@ from torch import Tensor
 
 from inference.command import InputError, track
 from inference.files import index_images, index_masks, replacing
-from inference.pixels import read_image, read_mask, resize, resize_mask
+from inference.pixels import read_mask, read_resized, resize_mask
 from inference.stream import map_ahead
 from training.augment import augment
-
-SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -56,31 +54,49 @@ def cache_paths(data: Path, split: str, size: int) -> tuple[Path, Path]:
     return stem.with_name(f"{stem.name}-images.npy"), stem.with_name(f"{stem.name}-masks.npy")
 
 
-def build_cache(data: Path, split: str, size: int, workers: int = 0) -> list[str]:
-    """Resizes a split's images and masks into two arrays, unless they are there and newer.
+def pair_files(data: Path, split: str) -> dict[str, tuple[Path, Path]]:
+    """Maps the names of a split's images, sorted, to the files of image and mask.
 
-    Returns:
-        The names of the images, sorted: the order of the arrays.
+    The split's folder in `data` comes first, then those in its sub-folders: the further sources.
 
     Raises:
         InputError: a folder is missing, or images and masks are not one to one.
     """
-    folder = data / split
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; make the data set with training.prepare")
-    images, masks = index_images(folder), index_masks(data / f"{split}_GT")
-    names = sorted(images)
-    if alone := sorted(images.keys() ^ masks.keys()):
-        raise InputError(
-            f"{folder}: {alone[0]} has an image or a mask, but not both; delete or add one"
-        )
+    if not (data / split).is_dir():
+        raise InputError(f"{data / split}: no such folder; make the data set with training.prepare")
+    pairs = {}
+    for folder in (data, *sorted(path.parent for path in data.glob(f"*/{split}"))):
+        images, masks = index_images(folder / split), index_masks(folder / f"{split}_GT")
+        if alone := sorted(images.keys() ^ masks.keys()):
+            raise InputError(
+                f"{folder / split}: {alone[0]} has an image or a mask, but not both; "
+                "delete it or add the other"
+            )
+        source = "" if folder == data else f"{folder.name}/"
+        pairs.update({f"{source}{name}": (images[name], masks[name]) for name in images})
+    return pairs
+
+
+def build_cache(data: Path, split: str, size: int, workers: int = 0) -> list[str]:
+    """Resizes a split's images and masks into two arrays, unless they are there and newer.
+
+    Returns:
+        The names of the images: the order of the arrays.
+
+    Raises:
+        InputError: as `pair_files`.
+    """
+    pairs = pair_files(data, split)
+    names = list(pairs)
     paths = cache_paths(data, split, size)
-    if all(is_current(path, len(names), folder) for path in paths):
+    folders = {image.parent for image, _ in pairs.values()}
+    changed = max(folder.stat().st_mtime for folder in folders)
+    if all(is_current(path, len(names), changed) for path in paths):
         return names
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:
-        image, mask = read_image(images[name]), read_mask(masks[name])
-        return resize(image, size), resize_mask(mask, size)
+        image, mask = pairs[name]
+        return read_resized(image, size).pixels, resize_mask(read_mask(mask), size)
 
     workers = workers or os.cpu_count() or 1
     with (
@@ -98,9 +114,9 @@ def build_cache(data: Path, split: str, size: int, workers: int = 0) -> list[str
     return names
 
 
-def is_current(path: Path, images: int, folder: Path) -> bool:
-    """True if a cache file is there, of so many images, and no younger than the folder it is of."""
-    if not path.is_file() or path.stat().st_mtime < folder.stat().st_mtime:
+def is_current(path: Path, images: int, changed: float) -> bool:
+    """True if a cache file is there, of so many images, written after their folders changed."""
+    if not path.is_file() or path.stat().st_mtime < changed:
         return False
     return len(np.load(path, mmap_mode="r")) == images
 

@@ -1,8 +1,9 @@
-"""Groups of photographs that show one lesion, which a split must not separate."""
+"""Which image is for what: training, validation or test, photographs of one lesion together."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from inference.command import InputError
 
+SPLITS = ("train", "valid", "test")
 SIDE = 16  # frequencies a side: 255 bits without the mean
 # Near duplicates differ in 0 to 40 bits, different lesions on alike skin in 60 and more.
 MOST_BITS = 50
@@ -64,18 +66,50 @@ def read_groups(path: Path) -> list[set[str]]:
     return list(groups.values())
 
 
-def group_names(hashes: dict[str, str], known: Iterable[set[str]]) -> dict[str, str]:
-    """Joins near duplicates and known groups wherever they share a name.
+def group_names(names: Iterable[str], alike: Iterable[set[str]]) -> dict[str, str]:
+    """Joins sets of names wherever they share one.
 
     Args:
-        hashes: name -> perceptual hash.
-        known: groups of names; names that are not in `hashes` are passed over.
+        names: all of them.
+        alike: sets of names that belong together; what is not in `names` is passed over.
 
     Returns:
         name -> group, which is called after its first name.
     """
-    group = {name: {name} for name in sorted(hashes)}
-    for alike in (*known, *find_near_duplicates(hashes)):
-        joined = set().union(*(group[name] for name in alike if name in group))
+    group = {name: {name} for name in sorted(names)}
+    for together in alike:
+        joined = set().union(*(group[name] for name in together if name in group))
         group.update(dict.fromkeys(joined, joined))
     return {name: min(members) for name, members in group.items()}
+
+
+def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
+    """Splits names 70/10/20, groups whole.
+
+    The order is that of a hash of seed and group, so it is the same with any library on any machine.
+    Groups of several are dealt first; single images then fill each split to its exact number.
+
+    Args:
+        groups: name -> group.
+
+    Returns:
+        name -> split.
+    """
+    members: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        members.setdefault(group, []).append(name)
+    images = len(groups)
+    valid = max(1, images // 10)
+    train = max(1, min(images * 7 // 10, images - valid - 1))
+    room = {"train": train, "valid": valid, "test": images - train - valid}
+    targets = dict(room)
+
+    def order(group: str) -> tuple[int, str]:
+        return -len(members[group]), hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()
+
+    splits: dict[str, str] = {}
+    for group in sorted(members, key=order):
+        split = max(SPLITS, key=lambda split: room[split] / targets[split])
+        room[split] -= len(members[group])
+        splits.update(dict.fromkeys(members[group], split))
+    return splits
