@@ -23,9 +23,10 @@ setup: .venv/installed  ## make .venv and install the project with all it needs
 demo: tour  ## see it work
 
 tour: .venv/installed  ## walk the whole line on made-up images, in about two minutes, into tour/
-	$(RUN) training.synthesize tour/raw --images 80
+	rm -rf tour
+	$(RUN) training.synthesize tour/raw --images 160
 	$(RUN) training.prepare tour/raw tour/data --size 96
-	$(RUN) training.train --data tour/data --out tour/run --width 8 --size 96 --epochs 12
+	$(RUN) training.train --data tour/data --out tour/run --width 8 --size 96 --epochs 10 --batch-size 8
 	$(RUN) export.to_onnx tour/run/best.pt tour/model.onnx
 	$(RUN) inference.segment tour/data/test --model tour/model.onnx --output tour/masks --save mask overlay sheet
 	$(RUN) inference.evaluate tour/data/test tour/data/test_GT --model tour/model.onnx

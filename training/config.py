@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inference.command import InputError
+from training.device import Device
 from training.model import MULTIPLE, Arch
 
 
@@ -50,7 +51,7 @@ class TrainConfig:
 
     opt_level: Literal["O0", "O1"] = "O0"
     """O0: all in float32. O1: automatic mixed precision (bfloat16 on CPU, else float16)."""
-    device: Literal["auto", "cpu", "cuda", "npu"] = "auto"
+    device: Device = "auto"
     """Where to train; auto takes the accelerator if there is one."""
     workers: int = 2
     """Threads that make batches."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from inference.command import InputError
 
+Device = Literal["auto", "cpu", "cuda", "npu"]
 Network = TypeVar("Network", bound=nn.Module)
 CURES = {
     "cuda": "install a CUDA build of torch and check `nvidia-smi`",
@@ -28,7 +29,7 @@ class Runtime:
         InputError: the device is not there.
     """
 
-    def __init__(self, device: str = "auto", opt_level: str = "O0") -> None:
+    def __init__(self, device: Device = "auto", opt_level: str = "O0") -> None:
         found = torch.accelerator.current_accelerator(check_available=True)
         available = found.type if found else "cpu"
         if device not in ("auto", "cpu", available):
