@@ -39,25 +39,24 @@ def keep_largest_region(mask: np.ndarray) -> np.ndarray:
     Of two that are equally large, the one that begins further up stays, then further left. Outlines
     tell all that is needed, at a hundredth of the cost of labelling every pixel.
     """
-    outlines, tree = cv2.findContours(
-        mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
-    )
+    outlines, tree = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if len(outlines) <= 1:
         return mask
-    parents = tree[0, :, 3]  # of a hole: the region that it is in; of a region: -1
-    pixels = [
-        count_enclosed(outline, is_hole) for outline, is_hole in zip(outlines, parents >= 0)
-    ]
-    areas = {region: pixels[region] for region in np.flatnonzero(parents < 0)}
-    for hole in np.flatnonzero(parents >= 0):
-        areas[parents[hole]] -= pixels[hole]
+    holes: dict[int, list[int]] = {}  # of each region
+    areas: dict[int, int] = {}
+    for i, parent in enumerate(tree[0, :, 3].tolist()):  # regions come before their holes
+        if parent < 0:
+            holes[i], areas[i] = [], count_enclosed(outlines[i], is_hole=False)
+        else:
+            holes[parent].append(i)
+            areas[parent] -= count_enclosed(outlines[i], is_hole=True)
 
     def rank(region: int) -> tuple[int, int, int]:
         left, top = outlines[region][0, 0]
         return -areas[region], top, left
 
     largest = min(areas, key=rank)
-    return draw([outlines[largest], *(outlines[i] for i in np.flatnonzero(parents == largest))], mask)
+    return draw([outlines[i] for i in (largest, *holes[largest])], mask)
 
 
 def count_enclosed(outline: np.ndarray, is_hole: bool) -> int:
@@ -75,9 +74,7 @@ def count_enclosed(outline: np.ndarray, is_hole: bool) -> int:
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
     """Fills the 4-connected background of a (H, W) bool mask that does not reach the frame's edge."""
-    outlines, _ = cv2.findContours(
-        mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
+    outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return draw(outlines, mask)
 
 

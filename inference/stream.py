@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
@@ -53,7 +53,7 @@ class Stopwatch:
     """Adds up the seconds that all threads spend in each stage."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._lock = Lock()
 
     def time(self, stage: str, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
@@ -127,7 +127,8 @@ def segment_images(
 
 
 def infer(
-    model: Callable[[np.ndarray], np.ndarray], decoded: Iterator[Decoded], batch_size: int) -> Iterator[Segmented]:
+    model: Callable[[np.ndarray], np.ndarray], decoded: Iterator[Decoded], batch_size: int
+) -> Iterator[Segmented]:
     """Runs the model on batches of the images that could be read; keeps the order of all."""
     while batch := list(islice(decoded, batch_size)):
         readable = [image.pixels for image in batch if not image.error]
