@@ -28,6 +28,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say what it is full for
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
