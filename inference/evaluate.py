@@ -23,7 +23,7 @@ from inference.files import index_images, index_masks, replacing
 from inference.masks import make_mask
 from inference.metrics import FAILURE, METRICS, average, bootstrap, count, score
 from inference.pixels import read_mask
-from inference.session import Segmenter
+from inference.session import Provider, Segmenter
 from inference.stream import Segmented, map_ahead, segment_images
 
 WORST = 10
@@ -35,6 +35,7 @@ def evaluate(
     model: Path | None = None,
     predictions: Path | None = None,
     threads: int = 0,
+    provider: Provider = "auto",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> None:
     """Score a model, or a folder of predicted masks, against the true masks.
@@ -48,6 +49,7 @@ def evaluate(
         model: Model file to score, as `make export` writes it.
         predictions: Folder of predicted masks to score instead, named as the true ones.
         threads: Cores to use; 0 is all of them.
+        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
         json_file: Where to write the scores.
     """
     threads = threads or os.cpu_count() or 1
@@ -55,7 +57,7 @@ def evaluate(
     truths = index_masks(masks)
     require_same_names(names, truths, images, masks)
     if model and not predictions:
-        counts = count_model(Segmenter(model, threads), names, truths, threads)
+        counts = count_model(Segmenter(model, threads, provider), names, truths, threads)
     elif predictions and not model:
         made = index_masks(predictions)
         require_same_names(names, made, images, predictions)

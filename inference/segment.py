@@ -26,7 +26,7 @@ from inference.files import find_images, replacing
 from inference.masks import make_mask
 from inference.outputs import draw_outline, fit, make_sheet, write_image, write_mask
 from inference.pixels import read_image
-from inference.session import Segmenter
+from inference.session import Provider, Segmenter
 from inference.stream import Segmented, segment_images
 
 Product = Literal["mask", "overlay", "sheet"]
@@ -58,6 +58,7 @@ def segment(
     save: tuple[Product, ...] = ("mask",),
     batch_size: int = 8,
     threads: int = 0,
+    provider: Provider = "auto",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> int:
     """Segment images with an exported model: one mask per image, at the image's own size.
@@ -73,6 +74,7 @@ def segment(
             (sheet.jpg, the first 24 overlays on one page).
         batch_size: Images computed at once; it changes the speed, not the masks.
         threads: Cores to use; 0 is all of them.
+        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
         json_file: Where to write a summary (images, errors, seconds, fps).
     """
     if batch_size < 1 or threads < 0:
@@ -80,7 +82,7 @@ def segment(
             f"--batch-size {batch_size} --threads {threads}: at least 1 and 0; leave them out"
         )
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    segmenter = Segmenter(model, threads)
+    segmenter = Segmenter(model, threads, provider)
     stems = name_outputs(find_images(images), output)
     writer = Writer(segmenter.contract, stems, save)
 
