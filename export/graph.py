@@ -116,3 +116,21 @@ class Phases(torch.autograd.Function):
         ]
         cells = g.op("Concat", *phases, axis_i=1)
         return g.op("DepthToSpace", cells, blocksize_i=2, mode_s="DCR")
+
+
+def count_gflop(network: UNet, size: int) -> float:
+    """Arithmetic of the convolutions for one image of (size, size), in GFLOP: 2 for a multiply-add."""
+    total = 0
+
+    def count(conv: nn.Module, inputs: Any, output: Tensor) -> None:
+        nonlocal total
+        assert isinstance(conv, nn.Conv2d)
+        total += 2 * conv.weight.numel() * output.shape[-2] * output.shape[-1]
+
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [conv.register_forward_hook(count) for conv in convolutions]
+    with torch.no_grad():
+        network(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+    for hook in hooks:
+        hook.remove()
+    return total / 1e9

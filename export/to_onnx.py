@@ -18,7 +18,7 @@ import torch
 import tyro
 from rich.console import Console
 
-from export.graph import Deployable, rewrite
+from export.graph import Deployable, count_gflop, rewrite
 from export.verify import load_samples, verify
 from inference.command import InputError, run
 from inference.contract import METADATA_KEY, Contract
@@ -78,7 +78,11 @@ def open_source(path: Path, arch: Arch | None) -> tuple[UNet, Contract]:
             f"{path}: is neither a checkpoint of training.train nor a state dict of the reference; "
             "give one of them"
         )
-    origin = {"checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    origin = {
+        "checkpoint": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "gflop": round(count_gflop(network, contract.size), 4),
+    }
     return network, dataclasses.replace(contract, provenance={**contract.provenance, **origin})
 
 
