@@ -5,10 +5,11 @@ RUN := $(BIN)/python -m
 DATA ?= data
 RUN_FOLDER ?= runs/latest
 MODEL ?= model.onnx
+SOC_VERSION ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test lint check prepare train export segment evaluate
+.PHONY: help setup demo tour test lint check prepare train export segment evaluate int8 om bench
 
 help:  ## what you can do here
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,3 +57,12 @@ segment: .venv/installed  ## IMAGES=files or folders -> masks, with MODEL
 
 evaluate: .venv/installed  ## score MODEL on DATA's test images
 	$(RUN) inference.evaluate $(DATA)/test $(DATA)/test_GT --model $(MODEL) $(ARGS)
+
+int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on DATA's validation images
+	$(RUN) export.to_int8 $(MODEL) $(MODEL:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)
+
+om: .venv/installed  ## MODEL -> model.om for the Ascend chip SOC_VERSION
+	$(RUN) export.to_om $(MODEL) $(MODEL:.onnx=.om) --soc-version $(SOC_VERSION) $(ARGS)
+
+bench: .venv/installed  ## the speed of MODEL, in every runtime that is installed
+	$(RUN) inference.benchmark --model $(MODEL) $(ARGS)

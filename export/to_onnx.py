@@ -18,7 +18,7 @@ import torch
 import tyro
 from rich.console import Console
 
-from export.graph import Deployable
+from export.graph import Deployable, count_gflop, rewrite
 from export.verify import load_samples, verify
 from inference.command import InputError, run
 from inference.contract import METADATA_KEY, Contract
@@ -35,6 +35,7 @@ def to_onnx(
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="model")],
     arch: Arch | None = None,
     images: Path | None = None,
+    rewritten: bool = True,
 ) -> None:
     """Export a checkpoint to ONNX; the file appears only after it was verified against torch.
 
@@ -43,16 +44,17 @@ def to_onnx(
         target: The ONNX file to write.
         arch: Network that a reference's file must hold; it is recognised if left out.
         images: Folder of images to verify on; made-up lesions if left out.
+        rewritten: Rearrange the arithmetic, exactly, for speed; --no-rewritten keeps the layers.
     """
     if target.suffix != ".onnx":
         raise InputError(f"{target}: must end in .onnx; change the name")
     network, contract = open_source(source, arch)
-    deployable = Deployable(network)
-    model = build_model(deployable, contract)
+    deployed = Deployable(rewrite(network) if rewritten else network)
+    model = build_model(deployed, contract)
     with replacing(target) as temporary:
         onnx.save(model, temporary)
         samples = load_samples(images, contract.size)
-        difference = verify(deployable, Segmenter(temporary), samples, contract.threshold)
+        difference = verify(Deployable(network), Segmenter(temporary), samples, contract.threshold)
     Console(highlight=False, soft_wrap=True).print(
         f"{target}: verified, largest difference of probability {difference:.1e}, "
         f"{target.stat().st_size / 1e6:.1f} MB",
@@ -76,7 +78,11 @@ def open_source(path: Path, arch: Arch | None) -> tuple[UNet, Contract]:
             f"{path}: is neither a checkpoint of training.train nor a state dict of the reference; "
             "give one of them"
         )
-    origin = {"checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    origin = {
+        "checkpoint": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "gflop": round(count_gflop(network, contract.size), 4),
+    }
     return network, dataclasses.replace(contract, provenance={**contract.provenance, **origin})
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from inference.command import InputError
 from inference.pixels import resize
-from inference.session import Segmenter
+from inference.session import Provider, Segmenter
 from inference.stream import Model
 
 
@@ -35,13 +35,15 @@ class Looks:
     flips: bool = False
     windows: bool = False
 
-    def open(self, model: Path, threads: int) -> Model:
+    def open(self, model: Path, threads: int, provider: Provider) -> Model:
         """Opens the model files and puts the looks around them.
 
         Raises:
             InputError: a file is no model, or the models' contracts differ.
         """
-        opened: list[Model] = [Segmenter(path, threads) for path in (model, *self.ensemble)]
+        opened: list[Model] = [
+            Segmenter(path, threads, provider) for path in (model, *self.ensemble)
+        ]
         looking = opened[0] if len(opened) == 1 else Ensemble(opened, (model, *self.ensemble))
         if self.flips:
             looking = Flipped(looking)

@@ -24,6 +24,7 @@ from inference.files import index_images, index_masks, replacing
 from inference.masks import make_mask
 from inference.metrics import FAILURE, METRICS, average, bootstrap, count, score
 from inference.pixels import Source, read_mask
+from inference.session import Provider
 from inference.stream import Model, Segmented, map_ahead, segment_images
 
 WORST = 10
@@ -35,6 +36,7 @@ def evaluate(
     model: Path | None = None,
     predictions: Path | None = None,
     threads: int = 0,
+    provider: Provider = "auto",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     looks: Annotated[Looks, tyro.conf.OmitArgPrefixes] = Looks(),  # noqa: B008  # frozen
 ) -> None:
@@ -49,6 +51,7 @@ def evaluate(
         model: Model file to score, as `make export` writes it.
         predictions: Folder of predicted masks to score instead, named as the true ones.
         threads: Cores to use; 0 is all of them.
+        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
         json_file: Where to write the scores.
         looks: How often an image is looked at.
     """
@@ -57,7 +60,7 @@ def evaluate(
     truths = index_masks(masks)
     require_same_names(names, truths, images, masks)
     if model and not predictions:
-        counts = count_model(looks.open(model, threads), names, truths, threads)
+        counts = count_model(looks.open(model, threads, provider), names, truths, threads)
     elif predictions and not model:
         made = index_masks(predictions)
         require_same_names(names, made, images, predictions)

@@ -24,6 +24,7 @@ from inference.naming import name_outputs
 from inference.pixels import Source
 from inference.products import Done, Failure, Product, Row, Writer
 from inference.report import write_report, write_sheet
+from inference.session import Provider
 from inference.stream import Stopwatch, segment_images
 from inference.tables import write_measures, write_table
 
@@ -35,6 +36,7 @@ def segment(
     save: tuple[Product | Literal["sheet", "report"], ...] = ("mask",),
     batch_size: int = 8,
     threads: int = 0,
+    provider: Provider = "auto",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     resume: bool = False,
     shard: str = "1/1",
@@ -60,6 +62,7 @@ def segment(
             the first 24 overlays on one page); report (report.html, the first 200).
         batch_size: Images computed at once; it changes the speed, not the masks.
         threads: Cores to use; 0 is all of them.
+        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
         json_file: Where to write a summary (images, errors, seconds, fps, seconds of each stage).
         resume: Go on where an earlier run into the same folder stopped: what is finished and whole
             stays. Without --shard it also gathers what shards have done into one masks.csv.
@@ -79,7 +82,7 @@ def segment(
     part = f"-{index}-of-{count}" if count > 1 else ""
     threads_used = threads or os.cpu_count() or 1
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    opened = looks.open(model, threads)
+    opened = looks.open(model, threads, provider)
     stems = dict(list(name_outputs(find_sources(images), output).items())[index - 1 :: count])
     kinds = frozenset(save) - {"sheet", "report"}
 

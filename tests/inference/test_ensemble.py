@@ -71,15 +71,15 @@ def test_windows_come_back_to_their_place(rng: np.random.Generator) -> None:
 
 
 def test_looks_in_a_run(network: UNet, model: Path, data: Path, tmp_path: Path) -> None:
-    plain = Looks().open(model, 1)
+    plain = Looks().open(model, 1, "cpu")
     assert isinstance(plain, Segmenter)
-    full = Looks(ensemble=(model,), flips=True, windows=True).open(model, 1)
+    full = Looks(ensemble=(model,), flips=True, windows=True).open(model, 1, "cpu")
     assert isinstance(full, Windowed) and isinstance(full.model, Flipped)
     looks = Looks(flips=True)
     assert segment([str(data / "test")], model, tmp_path / "looks", looks=looks) == 0
     other = tmp_path / "other.onnx"
     onnx.save(build_model(Deployable(network), Contract(size=64, threshold=0.4)), other)
     with pytest.raises(InputError, match="models that are averaged must share it"):
-        Looks(ensemble=(other,)).open(model, 1)
+        Looks(ensemble=(other,)).open(model, 1, "cpu")
     with pytest.raises(InputError, match="other settings"):
         segment([str(data / "test")], model, tmp_path / "looks", resume=True)
