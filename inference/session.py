@@ -27,6 +27,8 @@ class Segmenter:
             raise InputError(f"{path}: no such model file; give one that `make export` wrote")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Threads that spin between batches take the cores that images are decoded on.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors alone; they are raised too
         try:
             self._session = onnxruntime.InferenceSession(

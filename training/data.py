@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inference.command import InputError, track
 from inference.files import index_images, index_masks, replacing
-from inference.pixels import read_image, read_mask, resize, resize_mask
+from inference.pixels import read_mask, read_resized, resize_mask
 from inference.stream import map_ahead
 from training.augment import augment
 
@@ -96,7 +96,7 @@ def build_cache(data: Path, split: str, size: int, workers: int = 0) -> list[str
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:
         image, mask = pairs[name]
-        return resize(read_image(image), size), resize_mask(read_mask(mask), size)
+        return read_resized(image, size).pixels, resize_mask(read_mask(mask), size)
 
     workers = workers or os.cpu_count() or 1
     with (
