@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import gradio as gr
+
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
 from inference.command import InputError, run
@@ -33,11 +35,28 @@ def app(
         threads: Cores that the model computes on; 0 is all of them.
         mcp: Offer the named endpoints to language models, too, by the Model Context Protocol.
     """
-    names = [path.name if path.stem != "model" else str(path) for path in model]
+    names = [path.name for path in model]
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
     service = Service({name: Segmenter(path, threads) for name, path in zip(names, model)})
-    page = build_page(service)
+    try:
+        launch(build_page(service), host, port, mcp)
+    finally:
+        service.close()
+
+
+def launch(
+    page: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, mcp: bool = False, wait: bool = True
+) -> None:
+    """Serves the page.
+
+    Args:
+        wait: do not return before it is closed.
+
+    Raises:
+        InputError: the port is taken.
+    """
+    # A visitor too many is told so instead of kept waiting.
     page.queue(max_size=WAITING, default_concurrency_limit=2)
     try:
         page.launch(
@@ -46,6 +65,7 @@ def app(
             auth=read_auth(os.environ.get("APP_AUTH")),
             max_file_size=MOST_BYTES,
             mcp_server=mcp,
+            prevent_thread_lock=not wait,
             favicon_path=FAVICON,
             css=STYLE,
             i18n=LANGUAGES,
@@ -64,7 +84,9 @@ def read_auth(text: str | None) -> tuple[str, str] | None:
         return None
     name, colon, password = text.partition(":")
     if not (name and colon and password):
-        raise InputError("APP_AUTH: must be name:password; change it, or unset it to let everyone in")
+        raise InputError(
+            "APP_AUTH: must be name:password; change it, or unset it to let everyone in"
+        )
     return name, password
 
 

@@ -1,9 +1,9 @@
 """Named endpoints for programs, by gradio_client or, with --mcp, the Model Context Protocol.
 
-    from gradio_client import Client, handle_file
+from gradio_client import Client, handle_file
 
-    client = Client("http://127.0.0.1:7860")
-    mask, overlay, geojson, measures = client.predict(handle_file("lesion.jpg"), api_name="/segment")
+client = Client("http://127.0.0.1:7860")
+mask, overlay, geojson, measures = client.predict(handle_file("lesion.jpg"), api_name="/segment")
 """
 
 from __future__ import annotations

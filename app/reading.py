@@ -63,7 +63,8 @@ def draw_preview(reading: Reading, contract: Contract) -> tuple[np.ndarray, np.n
     Returns:
         (h, w, 3) uint8 RGB with the outline drawn in, and the (h, w) bool mask.
     """
-    mask = make_mask(reading.probability, *reading.preview.shape[:2], contract)
+    height, width = reading.preview.shape[:2]
+    mask = make_mask(reading.probability, height, width, contract)
     return draw_outline(reading.preview, mask), mask
 
 

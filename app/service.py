@@ -163,9 +163,11 @@ class Service:
         difference[masks[1] & ~masks[0]] = SECOND_ALONE
         either = np.count_nonzero(masks[0] | masks[1])
         overlap = np.count_nonzero(masks[0] & masks[1]) / either if either else 1.0
-        return Comparison(
-            (previews[0], previews[1]), difference, overlap, (seconds[0], seconds[1])
-        )
+        return Comparison((previews[0], previews[1]), difference, overlap, (seconds[0], seconds[1]))
+
+    def close(self) -> None:
+        """Deletes all results."""
+        self._folder.cleanup()
 
     def make_folder(self) -> Path:
         """A new folder for results; the page copies them out, so that only the latest need stay."""
