@@ -1,10 +1,14 @@
-"""A page that runs in a thread of this process, on loopback."""
+"""A running page, on loopback."""
 
 from __future__ import annotations
 
+import shutil
 import socket
-import warnings
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,8 @@ import pytest
 from inference.outputs import write_image
 from inference.session import Segmenter
 from training.synthesize import make_lesion
+
+ROOT = Path(__file__).parents[2]
 
 pytest.importorskip("gradio", reason="gradio is not installed: the app extra")
 
@@ -35,20 +41,25 @@ def segmenter(model: Path) -> Segmenter:
 
 
 @pytest.fixture(scope="session")
-def address(model: Path) -> Iterator[str]:
+def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running page with two models."""
-    from app.__main__ import launch
-    from app.page import build_page
-    from app.service import Service
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # gradio's own
-        service = Service({"one": Segmenter(model, 1), "two": Segmenter(model, 1)})
-        page = build_page(service)
-        launch(page, port=port, wait=False)
-    yield f"http://127.0.0.1:{port}"
-    page.close()
-    service.close()
+    second = tmp_path_factory.mktemp("second") / "second.onnx"
+    shutil.copy(model, second)
+    command = [sys.executable, "-m", "app", "--model", str(model), str(second)]
+    command += ["--port", str(port), "--threads", "1"]
+    log = tmp_path_factory.mktemp("log") / "log.txt"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT) as server,
+    ):
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+        server.wait(30)
