@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,22 @@ from training.model import UNet
 
 
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Writes a checkpoint atomically: tensors and plain values alone."""
-    with replacing(path) as temporary:
-        torch.save(checkpoint, temporary)
+    """Writes a checkpoint atomically: tensors and plain values alone.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written to.
+    """
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the name of the one before
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: cannot be written ({reason}); the checkpoint before is kept: free space, and go on "
+            "with --resume"
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
