@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from training.config import TrainConfig
@@ -87,9 +87,8 @@ class Ranks:
             return network
         devices = None if self._device.type == "cpu" else [self._device]
         # Each rank keeps statistics of its own; those of the first are validated and shipped.
-        replica = DistributedDataParallel(
-            network, devices, broadcast_buffers=False, gradient_as_bucket_view=True
-        )
+        replica = DistributedDataParallel(network, devices, gradient_as_bucket_view=True)
+        replica.broadcast_buffers = False
         if compress:
             replica.register_comm_hook(None, fp16_compress_hook)
         return replica
@@ -99,6 +98,20 @@ class Ranks:
         if self.count > 1:
             for buffer in network.buffers():
                 distributed.broadcast(buffer, 0)
+
+
+class Sum(torch.autograd.Function):
+    """The sum of a tensor over the ranks; so is its gradient."""
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return Sum.forward(context, *gradients)
 
 
 class SynchronisedNorm(nn.BatchNorm2d):
@@ -118,9 +131,9 @@ class SynchronisedNorm(nn.BatchNorm2d):
             return super().forward(input)
         x = input.float()
         ranks = distributed.get_world_size()
-        mean = all_reduce(x.mean((0, 2, 3))) / ranks
+        mean = Sum.apply(x.mean((0, 2, 3))) / ranks
         centred = x - mean[:, None, None]
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / ranks
+        variance = Sum.apply(centred.square().mean((0, 2, 3))) / ranks
         with torch.no_grad():
             momentum = self.momentum or 0.0
             pixels = ranks * x.numel() / x.shape[1]
@@ -144,6 +157,7 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 if every process worked.
     """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
@@ -156,6 +170,8 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
     module = ["-m", "training.train"]
     try:
         torchrun([*rendezvous, "--nproc-per-node", str(processes), *module, *arguments])
+    except SignalException as error:  # the processes were told, and have saved
+        return 128 + error.sigval
     except ChildFailedError as error:
         return max(failure.exitcode for failure in error.failures.values()) or 1
     return 0

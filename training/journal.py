@@ -35,6 +35,7 @@ class SilentJournal:
     def __init__(self, ranks: Ranks, epochs: int, steps: int) -> None:
         self._ranks, self._epochs, self._steps = ranks, epochs, steps
         self._speeds: list[float] = []
+        self._lr = 0.0
         self.clear()
 
     def clear(self) -> None:
@@ -42,13 +43,14 @@ class SilentJournal:
         self._loss = np.zeros(2)  # sum, and how many
         self._stamps: list[tuple[float, int]] = []  # of each loss: seconds, images since the last
 
-    def track(self, batches: Iterable[Item], epoch: int, lr: float) -> Iterator[Item]:
+    def track(self, batches: Iterable[Item], epoch: int) -> Iterator[Item]:
         """Yields the batches of an epoch."""
         self._stamps = [(time.perf_counter(), 0)]
         yield from batches
 
-    def step(self, loss: Tensor, images: int) -> None:
-        """Notes a loss and the images on this rank that it is of."""
+    def step(self, loss: Tensor, images: int, lr: float) -> None:
+        """Notes a loss, the images on this rank that it is of, and the learning rate."""
+        self._lr = lr
         value = loss.item()
         if math.isfinite(value):
             self._loss += value, 1
@@ -104,7 +106,7 @@ class Journal(SilentJournal):
         self._rows = read_metrics(run / "metrics.csv")
         self._board: SummaryWriter | None = None
 
-    def track(self, batches: Iterable[Item], epoch: int, lr: float) -> Iterator[Item]:
+    def track(self, batches: Iterable[Item], epoch: int) -> Iterator[Item]:
         """Yields the batches under a progress bar with loss, learning rate, speed and time left."""
         bar = Progress(
             TextColumn(f"epoch {epoch + 1}/{self._epochs}"),
@@ -118,10 +120,10 @@ class Journal(SilentJournal):
         )
         with bar:
             task = bar.add_task("", total=self._steps, state="")
-            for batch in super().track(batches, epoch, lr):
+            for batch in super().track(batches, epoch):
                 yield batch
                 loss = self._loss[0] / max(1, self._loss[1])
-                state = f"loss {loss:.4f}  lr {lr:.1e}  {self.speed:.1f} images/s"
+                state = f"loss {loss:.4f}  lr {self._lr:.1e}  {self.speed:.1f} images/s"
                 bar.update(task, advance=1, state=state)
 
     def say(self, text: str) -> None:
@@ -159,7 +161,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "epoch": int(row["epoch"])} for row in rows]
 
 
 def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:

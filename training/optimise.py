@@ -65,7 +65,7 @@ class Stepper:
         )
         self._buffers = list(network.buffers())
         self._kept = [buffer.clone() for buffer in self._buffers]
-        self._updates = 0
+        self._steps, self._updates = steps, 0
         self._part = 0
         self._finite = True
         self._passed_over = 0
@@ -102,6 +102,10 @@ class Stepper:
     @property
     def lr(self) -> float:
         return self._config.lr * self._schedule(self._updates)
+
+    def lr_of(self, epoch: int) -> float:
+        """Learning rate of an epoch's first update."""
+        return self._config.lr * self._schedule(epoch * self._steps)
 
     @property
     def network(self) -> nn.Module:

@@ -125,6 +125,8 @@ class Saver:
         if stop or (every and self.position.step % every == 0):
             self._save_state()
         if stop:
+            position = f"epoch {self.position.epoch + 1}, step {self.position.step}"
+            self._journal.say(f"asked to stop: saved at {position}; go on with --resume")
             raise StoppedError(self._requests.signal)
 
     def epoch(self, scores: dict[str, float]) -> bool:

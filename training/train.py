@@ -76,17 +76,16 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests)
             break
         network.train()
         replica.train()
-        lr = step.lr
-        for images, masks in journal.track(batches(epoch, saver.position.step), epoch, lr):
+        for images, masks in journal.track(batches(epoch, saver.position.step), epoch):
             with runtime.autocast():
                 logits = forward(runtime.send(images))
             loss = criterion(logits, runtime.send(masks))
             step(loss)
-            journal.step(loss, len(images))
+            journal.step(loss, len(images), step.lr)
             saver.step()
         counts = validate(step.network, validation, config, runtime, ranks, contract.threshold)
         scores = average(counts)
-        journal.epoch(epoch, lr, scores)
+        journal.epoch(epoch, step.lr_of(epoch), scores)
         if saver.epoch(scores) and ranks.rank == 0:
             overlays = config.out / "overlays.jpg"
             draw_overlays(overlays, step.network, validation, counts, runtime, contract.threshold)
