@@ -24,7 +24,7 @@ def save(path: Path, checkpoint: dict[str, Any]) -> None:
     """
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+            torch.save(on_cpu(checkpoint), file)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the name of the one before
     except (OSError, RuntimeError) as error:
@@ -33,6 +33,15 @@ def save(path: Path, checkpoint: dict[str, Any]) -> None:
             f"{path}: cannot be written ({reason}); the checkpoint before is kept: free space, and go on "
             "with --resume"
         ) from error
+
+
+def on_cpu(entry: Any) -> Any:
+    """Copies the tensors of nested dicts and lists from their devices: any machine can open them."""
+    if isinstance(entry, Tensor):
+        return entry.detach().cpu()
+    if isinstance(entry, dict):
+        return {key: on_cpu(value) for key, value in entry.items()}
+    return [on_cpu(value) for value in entry] if isinstance(entry, list) else entry
 
 
 def load(path: Path) -> dict[str, Any]:

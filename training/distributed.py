@@ -37,14 +37,14 @@ class Ranks:
         self.rank = int(os.environ.get("RANK", 0))
         self.count = int(os.environ.get("WORLD_SIZE", 1))
         self._device = device
+        self._host: distributed.ProcessGroup | None = None  # for what is on the CPU
 
     def __enter__(self) -> Ranks:
         if self.count > 1:
-            kinds = dict.fromkeys(("cpu", self._device.type))
-            backends = [
-                f"{kind}:{distributed.get_default_backend_for_device(kind)}" for kind in kinds
-            ]
-            distributed.init_process_group(",".join(backends))
+            choose = distributed.get_default_backend_for_device
+            distributed.init_process_group(choose(self._device.type))
+            if self._device.type != "cpu":
+                self._host = distributed.new_group(backend=choose("cpu"))
         return self
 
     def __exit__(
@@ -62,7 +62,7 @@ class Ranks:
         if self.count == 1:
             return flag
         votes = torch.tensor([float(flag)])
-        distributed.all_reduce(votes, distributed.ReduceOp.MAX)
+        distributed.all_reduce(votes, distributed.ReduceOp.MAX, self._host)
         return bool(votes.item())
 
     def sum(self, counts: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ class Ranks:
         if self.count == 1:
             return counts
         total = torch.from_numpy(counts)
-        distributed.all_reduce(total)
+        distributed.all_reduce(total, group=self._host)
         return total.numpy()
 
     def synchronise_statistics(self, network: nn.Module) -> nn.Module:
