@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,8 @@ from inference.command import InputError, track
 from inference.files import index_images, index_masks, replacing
 from inference.pixels import read_mask, read_resized, resize_mask
 from inference.stream import map_ahead
-from training.augment import augment
+from training.augment import AUGMENTATIONS
+from training.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -93,12 +97,39 @@ def build_cache(data: Path, split: str, size: int, workers: int = 0) -> list[str
     changed = max(folder.stat().st_mtime for folder in folders)
     if all(is_current(path, len(names), changed) for path in paths):
         return names
+    with locked(paths[0].parent):
+        # Another process may have been at it meanwhile: one of the same run, or of another.
+        if not all(is_current(path, len(names), folder) for path in paths):
+            write_cache(paths, names, images, masks, size, workers or os.cpu_count() or 1)
+    return names
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a lock on a folder against all other processes; it goes with the process that holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_cache(
+    paths: tuple[Path, Path],
+    names: list[str],
+    images: dict[str, Path],
+    masks: dict[str, Path],
+    size: int,
+    workers: int,
+) -> None:
+    """Reads and resizes images and masks into the two arrays of a cache."""
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:
         image, mask = pairs[name]
         return read_resized(image, size).pixels, resize_mask(read_mask(mask), size)
 
-    workers = workers or os.cpu_count() or 1
     with (
         replacing(paths[0]) as image_file,
         replacing(paths[1]) as mask_file,
@@ -108,10 +139,9 @@ def build_cache(data: Path, split: str, size: int, workers: int = 0) -> list[str
         image_rows = np.lib.format.open_memmap(image_file, "w+", np.uint8, (*shape, 3))
         mask_rows = np.lib.format.open_memmap(mask_file, "w+", np.uint8, shape)
         loaded = map_ahead(pool, load, names, ahead=4 * workers)
-        progress = track(loaded, f"caching {split}", len(names))
+        progress = track(loaded, f"caching {paths[0].stem}", len(names))
         for row, (image, mask) in enumerate(progress):
             image_rows[row], mask_rows[row] = image, mask
-    return names
 
 
 def is_current(path: Path, images: int, changed: float) -> bool:
@@ -121,40 +151,71 @@ def is_current(path: Path, images: int, changed: float) -> bool:
     return len(np.load(path, mmap_mode="r")) == images
 
 
-def count_batches(images: int, batch_size: int) -> int:
-    """How many batches `batches` yields."""
-    return images // min(images, batch_size)
+class Batches:
+    """Shuffled, augmented batches of one epoch after another; a call yields those of one.
+
+    Every image's chances come from (seed, epoch, image) alone, and the order of an epoch from (seed,
+    epoch): neither the number of workers nor of ranks nor an interruption changes them. What does not
+    fill a last batch waits for another epoch.
+
+    Args:
+        rank, ranks: this process and how many there are. Each makes an equal share of every batch.
+
+    Raises:
+        InputError: a batch cannot be shared out evenly.
+    """
+
+    def __init__(self, split: Split, config: TrainConfig, rank: int, ranks: int) -> None:
+        parts = ranks * config.accumulate
+        if config.batch_size % parts or len(split) < parts:
+            raise InputError(
+                f"--batch-size {config.batch_size} of {len(split)} images: must divide by {parts}, "
+                "devices times --accumulate; change it"
+            )
+        self._split, self._rank, self._ranks = split, rank, ranks
+        self._batch = min(config.batch_size, len(split) // parts * parts)
+        self._share = self._batch // parts
+        self._parts = config.accumulate
+        self._seed, self._workers = config.seed, max(1, config.workers)
+        self._augment = AUGMENTATIONS[config.augmentation]
+
+    def __len__(self) -> int:
+        """Steps an epoch."""
+        return len(self._split) // self._batch
+
+    def __call__(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields this rank's share of each batch from step `first` on, in as many parts as are asked for.
+
+        Yields:
+            (B, S, S, 3) uint8 RGB images and (B, S, S) uint8 masks, 0 or 1.
+        """
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._split))
+        batches = order[: len(self) * self._batch].reshape(len(self), self._batch)[first:]
+        own = batches[:, self._rank :: self._ranks].reshape(-1, self._share)
+        with ThreadPoolExecutor(self._workers) as pool:
+            draw = partial(self._draw, epoch)
+            yield from map_ahead(pool, draw, own, ahead=2 * self._workers)
+
+    def _draw(self, epoch: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        images = np.empty((len(rows), *self._split.images.shape[1:]), np.uint8)
+        masks = np.empty((len(rows), *self._split.masks.shape[1:]), np.uint8)
+        for place, row in enumerate(rows):
+            rng = np.random.default_rng([self._seed, epoch, row])
+            images[place], masks[place] = self._augment(
+                rng, self._split.images[row], self._split.masks[row]
+            )
+        return torch.from_numpy(images), torch.from_numpy(masks)
 
 
-def batches(
-    split: Split, batch_size: int, seed: int, epoch: int, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled, augmented batches of one epoch; what does not fill a last one waits for another epoch.
-
-    Every image's chances come from (seed, epoch, image) alone, so neither the number of workers nor
-    an interruption changes them.
+def in_order(
+    split: Split, batch_size: int, rank: int = 0, ranks: int = 1
+) -> Iterator[tuple[np.ndarray, Tensor, np.ndarray]]:
+    """Every image once over all ranks, unchanged.
 
     Yields:
-        (B, S, S, 3) uint8 RGB images and (B, S, S) uint8 masks, 0 or 1.
+        (B,) rows of the split, (B, S, S, 3) uint8 images and (B, S, S) uint8 masks.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(split))
-    batch_size = min(batch_size, len(split))
-    starts = range(0, len(order) - batch_size + 1, batch_size)
-
-    def draw(start: int) -> tuple[Tensor, Tensor]:
-        pairs = [
-            augment(np.random.default_rng([seed, epoch, i]), split.images[i], split.masks[i])
-            for i in order[start : start + batch_size]
-        ]
-        images, masks = zip(*pairs)
-        return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
-
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        yield from map_ahead(pool, draw, starts, ahead=2 * max(1, workers))
-
-
-def in_order(split: Split, batch_size: int) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Every image once, unchanged: (B, S, S, 3) uint8 images and (B, S, S) uint8 masks."""
-    for start in range(0, len(split), batch_size):
-        rows = slice(start, start + batch_size)
-        yield torch.from_numpy(np.array(split.images[rows])), np.array(split.masks[rows])
+    own = np.arange(rank, len(split), ranks)
+    for start in range(0, len(own), batch_size):
+        rows = own[start : start + batch_size]
+        yield rows, torch.from_numpy(split.images[rows]), split.masks[rows]
