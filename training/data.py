@@ -1,154 +1,20 @@
-"""The data set as training sees it: resized once into memory-mapped arrays, then batches."""
+"""The data set as training sees it: batches from the cache."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inference.command import InputError, track
-from inference.files import index_images, index_masks, replacing
-from inference.pixels import read_mask, read_resized, resize_mask
+from inference.command import InputError
 from inference.stream import map_ahead
 from training.augment import AUGMENTATIONS
+from training.cache import Split
 from training.config import TrainConfig
-
-
-@dataclass(frozen=True)
-class Split:
-    """One part of the data set at one size.
-
-    Attributes:
-        names: of the images, sorted.
-        images: (N, S, S, 3) uint8 RGB, memory-mapped.
-        masks: (N, S, S) uint8, 0 or 1, memory-mapped.
-    """
-
-    names: list[str]
-    images: np.ndarray
-    masks: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-def open_split(data: Path, split: str, size: int) -> Split:
-    """Opens a split's cache; makes it first if `training.prepare` was run for another size.
-
-    Raises:
-        InputError: `data` is not laid out as `training.prepare` does.
-    """
-    names = build_cache(data, split, size)
-    images, masks = cache_paths(data, split, size)
-    return Split(names, np.load(images, mmap_mode="r"), np.load(masks, mmap_mode="r"))
-
-
-def cache_paths(data: Path, split: str, size: int) -> tuple[Path, Path]:
-    """Files of a split's resized images and masks."""
-    stem = data / "cache" / f"{split}-{size}"
-    return stem.with_name(f"{stem.name}-images.npy"), stem.with_name(f"{stem.name}-masks.npy")
-
-
-def pair_files(data: Path, split: str) -> dict[str, tuple[Path, Path]]:
-    """Maps the names of a split's images, sorted, to the files of image and mask.
-
-    The split's folder in `data` comes first, then those in its sub-folders: the further sources.
-
-    Raises:
-        InputError: a folder is missing, or images and masks are not one to one.
-    """
-    if not (data / split).is_dir():
-        raise InputError(f"{data / split}: no such folder; make the data set with training.prepare")
-    pairs = {}
-    for folder in (data, *sorted(path.parent for path in data.glob(f"*/{split}"))):
-        images, masks = index_images(folder / split), index_masks(folder / f"{split}_GT")
-        if alone := sorted(images.keys() ^ masks.keys()):
-            raise InputError(
-                f"{folder / split}: {alone[0]} has an image or a mask, but not both; "
-                "delete it or add the other"
-            )
-        source = "" if folder == data else f"{folder.name}/"
-        pairs.update({f"{source}{name}": (images[name], masks[name]) for name in images})
-    return pairs
-
-
-def build_cache(data: Path, split: str, size: int, workers: int = 0) -> list[str]:
-    """Resizes a split's images and masks into two arrays, unless they are there and newer.
-
-    Returns:
-        The names of the images: the order of the arrays.
-
-    Raises:
-        InputError: as `pair_files`.
-    """
-    pairs = pair_files(data, split)
-    names = list(pairs)
-    paths = cache_paths(data, split, size)
-    folders = {image.parent for image, _ in pairs.values()}
-    changed = max(folder.stat().st_mtime for folder in folders)
-    if all(is_current(path, len(names), changed) for path in paths):
-        return names
-    with locked(paths[0].parent):
-        # Another process may have been at it meanwhile: one of the same run, or of another.
-        if not all(is_current(path, len(names), folder) for path in paths):
-            write_cache(paths, names, images, masks, size, workers or os.cpu_count() or 1)
-    return names
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds a lock on a folder against all other processes; it goes with the process that holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def write_cache(
-    paths: tuple[Path, Path],
-    names: list[str],
-    images: dict[str, Path],
-    masks: dict[str, Path],
-    size: int,
-    workers: int,
-) -> None:
-    """Reads and resizes images and masks into the two arrays of a cache."""
-
-    def load(name: str) -> tuple[np.ndarray, np.ndarray]:
-        image, mask = pairs[name]
-        return read_resized(image, size).pixels, resize_mask(read_mask(mask), size)
-
-    with (
-        replacing(paths[0]) as image_file,
-        replacing(paths[1]) as mask_file,
-        ThreadPoolExecutor(workers) as pool,
-    ):
-        shape = (len(names), size, size)
-        image_rows = np.lib.format.open_memmap(image_file, "w+", np.uint8, (*shape, 3))
-        mask_rows = np.lib.format.open_memmap(mask_file, "w+", np.uint8, shape)
-        loaded = map_ahead(pool, load, names, ahead=4 * workers)
-        progress = track(loaded, f"caching {paths[0].stem}", len(names))
-        for row, (image, mask) in enumerate(progress):
-            image_rows[row], mask_rows[row] = image, mask
-
-
-def is_current(path: Path, images: int, changed: float) -> bool:
-    """True if a cache file is there, of so many images, written after their folders changed."""
-    if not path.is_file() or path.stat().st_mtime < changed:
-        return False
-    return len(np.load(path, mmap_mode="r")) == images
 
 
 class Batches:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from inference import MOST_PIXELS
 from inference.pixels import SPARE, choose_reduction, read_image, read_resized, resize
-from training.data import open_split
+from training.cache import open_split
 from training.synthesize import make_lesion
 
 EXIF_ORIENTATION = 0x0112
