@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from inference.command import InputError, run, track
@@ -55,6 +56,8 @@ def evaluate(
         json_file: Where to write the scores.
         looks: How often an image is looked at.
     """
+    if threads < 0:
+        raise InputError(f"--threads {threads}: at least 0; leave it out")
     threads = threads or os.cpu_count() or 1
     names = index_images(images)
     truths = index_masks(masks)
@@ -68,10 +71,10 @@ def evaluate(
     else:
         raise InputError("give --model or --predictions, one of the two")
     scores = summarise(list(names), np.array(list(track(counts, "scoring", len(names)))))
+    Console().print(tabulate(scores))
     if json_file:
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(scores, indent=2) + "\n")
-    Console().print(tabulate(scores))
 
 
 def require_same_names(
@@ -163,7 +166,7 @@ def tabulate(scores: dict[str, Any]) -> Table:
             "" if pooled is None else f"{pooled:.4f}",
         )
     worst = ", ".join(f"{entry['image']} {entry['jaccard']:.2f}" for entry in scores["worst"])
-    table.caption = (
+    table.caption = escape(
         f"failures (jaccard below {FAILURE}): {scores['failure_rate']:.1%}; worst: {worst}"
     )
     return table

@@ -194,12 +194,10 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     Returns:
         (size, size, 3) uint8.
     """
-    height, width = image.shape[:2]
-    # INTER_AREA enlarges by repeating pixels, so a side that grows asks for bilinear.
-    shrinks = height >= size and width >= size
-    return cv2.resize(
-        image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    height, width = min(image.shape[0], size), min(image.shape[1], size)
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    # INTER_AREA enlarges by repeating pixels, so a side that grows does so in a step of its own.
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:

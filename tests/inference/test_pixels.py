@@ -130,6 +130,11 @@ def test_resize_averages_what_a_pixel_covers() -> None:
     image[::2] = 200
     assert (resize(image, 2) == 100).all()
     assert resize(np.full((3, 500, 3), 77, np.uint8), 64).shape == (64, 64, 3)
+    stripes = np.zeros((10, 4000, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert np.abs(resize(stripes, 50).astype(int) - 100).max() <= 1  # one side grows, one shrinks
+    ramp = np.arange(0, 200, 50, dtype=np.uint8)[None, :, None].repeat(4, 0).repeat(3, 2)
+    assert len(np.unique(resize(ramp, 16))) > 8  # smooth, not repeated
     assert (resize(np.full((3, 500, 3), 77, np.uint8), 64) == 77).all()
 
 
