@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -162,6 +163,7 @@ class Batches:
         self._parts = config.accumulate
         self._seed, self._workers = config.seed, max(1, config.workers)
         self._augment = AUGMENTATIONS[config.augmentation]
+        cv2.setNumThreads(1)  # several images at once, not several threads for one
 
     def __len__(self) -> int:
         """Steps an epoch."""
