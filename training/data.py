@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -44,6 +45,7 @@ class Batches:
         self._parts = config.accumulate
         self._seed, self._workers = config.seed, max(1, config.workers)
         self._augment = AUGMENTATIONS[config.augmentation]
+        cv2.setNumThreads(1)  # several images at once, not several threads for one
 
     def __len__(self) -> int:
         """Steps an epoch."""

@@ -161,7 +161,8 @@ def open_device(kind: str, indices: list[int]) -> torch.device:
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if kind == "cpu":
         keep_memory()
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
         return torch.device(kind)
     count = torch.accelerator.device_count()
     indices = indices or list(range(count))

@@ -166,7 +166,8 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
     processes = len(config.devices) or count_devices(kind)
     rendezvous = ["--nnodes", str(config.nodes), "--rdzv-backend", "c10d", "--rdzv-id", "training"]
     rendezvous += ["--rdzv-endpoint", f"{host or 'localhost'}:{port or (PORT if host else 0)}"]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, with a warning
+    cores = os.cpu_count() or 1
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))  # torchrun's is 1
     module = ["-m", "training.train"]
     try:
         torchrun([*rendezvous, "--nproc-per-node", str(processes), *module, *arguments])

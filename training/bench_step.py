@@ -1,0 +1,188 @@
+"""How fast a training step is, beside a plain loop in the manner of the reference.
+
+    python -m training.bench_step
+    python -m training.bench_step --width 32 --opt-level O1
+
+Both train the same network on the same batch in the same precision. The plain loop has torch's defaults:
+contiguous memory, the C library's allocator as it is, Adam, loss.item() and seven metrics a step.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from inference.command import run
+from inference.files import replacing
+from training.bench_data import describe_machine
+from training.config import make_config
+from training.device import Runtime
+from training.distributed import Ranks
+from training.journal import SilentJournal
+from training.loss import LOSSES
+from training.model import UNet
+from training.optimise import Stepper
+from training.synthesize import make_lesion
+
+WARM_UP = 3
+Contestant = Literal["plain", "ours"]
+
+
+def bench_step(
+    width: int = 16,
+    size: int = 224,
+    batch_size: int = 16,
+    opt_level: Literal["O0", "O1"] = "O0",
+    steps: int = 5,
+    rounds: int = 5,
+    contestant: Contestant | None = None,
+    json_file: Path | None = None,
+) -> None:
+    """Measure training steps of a plain loop and of ours, in turns, each in a process of its own.
+
+    Args:
+        width: Channels of the network's first level.
+        size: Side of the input in pixels.
+        batch_size: Images a step.
+        opt_level: Precision of both.
+        steps: That are timed in each process, after three that are not; their median counts.
+        rounds: Pairs of measurements; the median of their ratios counts.
+        contestant: Measure this one alone, once.
+        json_file: File to write the figures to.
+    """
+    if contestant:
+        seconds = measure(contestant, width, size, batch_size, opt_level, steps)
+        print(json.dumps(batch_size / seconds))
+        return
+    shared = f"--width {width} --size {size} --batch-size {batch_size} --opt-level {opt_level}"
+    command = [sys.executable, "-m", "training.bench_step", *shared.split(), "--steps", str(steps)]
+    pairs = []
+    for _ in range(rounds):
+        outputs = [
+            subprocess.run([*command, "--contestant", name], capture_output=True, check=True).stdout
+            for name in ("plain", "ours")
+        ]
+        pairs.append([float(json.loads(output)) for output in outputs])
+    plain, ours = (statistics.median(speeds) for speeds in zip(*pairs))
+    ratios = sorted(fast / slow for slow, fast in pairs)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"attunet, width {width}, {size} x {size}, batch {batch_size}, {opt_level}; {describe_machine()}"
+    )
+    console.print(f"plain loop {plain:7.2f} images/s\nours       {ours:7.2f} images/s")
+    ratio = statistics.median(ratios)
+    console.print(
+        f"ratio      {ratio:7.2f}, median of {rounds} pairs ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    )
+    if json_file:
+        figures = {"machine": describe_machine(), "plain": plain, "ours": ours, "ratios": ratios}
+        with replacing(json_file) as temporary:
+            temporary.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def measure(
+    contestant: Contestant, width: int, size: int, batch_size: int, opt_level: str, steps: int
+) -> float:
+    """Median seconds of a step."""
+    pairs = [make_lesion(np.random.default_rng(i), size, size) for i in range(batch_size)]
+    images = torch.from_numpy(np.stack([image for image, _ in pairs]))
+    masks = torch.from_numpy(np.stack([mask // 255 for _, mask in pairs]))
+    torch.manual_seed(0)
+    step = (make_plain if contestant == "plain" else make_ours)(width, opt_level, batch_size)
+    times = []
+    for _ in range(WARM_UP + steps):
+        began = time.perf_counter()
+        step(images, masks)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[WARM_UP:])
+
+
+def make_ours(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, Tensor], None]:
+    """A step as training.train takes it."""
+    config = make_config(
+        Path(), "reference", device="cpu", width=width, opt_level=opt_level, batch_size=batch_size
+    )
+    runtime = Runtime(config)
+    ranks = Ranks(runtime.device)
+    network = runtime.place(UNet("attunet", width))
+    stepper = Stepper(network, network, config, runtime, ranks, 100)
+    journal = SilentJournal(ranks, 1, 100)
+
+    def step(images: Tensor, masks: Tensor) -> None:
+        with runtime.autocast():
+            logits = network(runtime.send(images))
+        loss = LOSSES[config.loss](logits, runtime.send(masks))
+        stepper(loss)
+        journal.step(loss, len(images), stepper.lr)
+
+    return step
+
+
+def make_plain(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, Tensor], None]:
+    """A step in the manner of the reference's solver.py."""
+    network = UNet("attunet", width)
+    optimiser = torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999))
+    criterion = nn.BCELoss()
+    sums = torch.zeros(7)
+    losses = 0.0
+
+    def step(images: Tensor, masks: Tensor) -> None:
+        nonlocal losses
+        truth = masks.float()
+        with torch.autocast("cpu", torch.bfloat16, enabled=opt_level == "O1"):
+            logits = network(images)
+        probability = torch.sigmoid(logits.float())
+        loss = criterion(probability.flatten(1), truth.flatten(1))
+        losses += loss.item()
+        network.zero_grad()
+        loss.backward()
+        optimiser.step()
+        for number, metric in enumerate(METRICS):
+            sums[number] += metric(probability > 0.5, truth > 0.5)
+
+    return step
+
+
+def counts(found: Tensor, truth: Tensor) -> tuple[float, float, float, float]:
+    """True and false positives, false and true negatives: counted anew for each metric, as there."""
+    pairs = (found & truth, found & ~truth, ~found & truth, ~found & ~truth)
+    tp, fp, fn, tn = (float(pair.sum().item()) for pair in pairs)
+    return tp, fp, fn, tn
+
+
+def ratio_of(
+    choose: Callable[[float, float, float, float], tuple[float, float]],
+) -> Callable[..., float]:
+    """A metric: a ratio of sums of counts."""
+
+    def metric(found: Tensor, truth: Tensor) -> float:
+        part, whole = choose(*counts(found, truth))
+        return part / (whole + 1e-6)
+
+    return metric
+
+
+METRICS = [
+    ratio_of(lambda tp, fp, fn, tn: (tp + tn, tp + fp + fn + tn)),
+    ratio_of(lambda tp, fp, fn, tn: (tp, tp + fn)),
+    ratio_of(lambda tp, fp, fn, tn: (tn, tn + fp)),
+    ratio_of(lambda tp, fp, fn, tn: (tp, tp + fp)),
+    ratio_of(lambda tp, fp, fn, tn: (2 * tp, 2 * tp + fp + fn)),
+    ratio_of(lambda tp, fp, fn, tn: (tp, tp + fp + fn)),
+    ratio_of(lambda tp, fp, fn, tn: (2 * tp, 2 * tp + fp + fn)),
+]
+
+
+if __name__ == "__main__":
+    run(bench_step)
