@@ -64,7 +64,8 @@ def torch_subjects(checkpoint: Path, batch: int) -> list[Subject]:
     subjects = []
     for name, layout in layouts.items():
         network, contract = open_source(checkpoint, arch=None)
-        compute = run_eagerly(Deployable(network).to(memory_format=layout))
+        deployed = Deployable(network).to(memory_format=layout)  # type: ignore[call-overload]
+        compute = run_eagerly(deployed)
         megabytes, gflop = checkpoint.stat().st_size / 1e6, contract.provenance["gflop"]
         subject = Subject(checkpoint.name, name, batch, compute, contract.size, megabytes, gflop)
         subjects.append(subject)
