@@ -15,7 +15,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from rich.console import Console
 
-from export.to_onnx import read_model
+from export.to_onnx import read_portable_model
 from export.verify import ParityError, load_samples, mask_iou
 from inference.command import InputError, run
 from inference.files import replacing
@@ -40,7 +40,7 @@ def to_fp16(
     """
     if target.suffix != ".onnx" or target == source:
         raise InputError(f"{target}: must end in .onnx and not be the source; change the name")
-    model, contract = read_model(source)
+    model, contract = read_portable_model(source)
     samples = load_samples(images, contract.size)
     expected = Segmenter(source, provider="cpu")(samples)
     half = convert_to_float16(model)

@@ -20,7 +20,7 @@ import tyro
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from rich.console import Console
 
-from export.to_onnx import read_model
+from export.to_onnx import read_portable_model
 from export.verify import mask_iou
 from inference.benchmark import open_subjects, to_markdown
 from inference.command import InputError, run
@@ -64,7 +64,7 @@ def to_int8(
         raise InputError(f"{target}: must end in .onnx and not be the source; change the name")
     if calibration < 1:
         raise InputError(f"--calibration {calibration}: must be at least 1; leave it out")
-    model, contract = read_model(source)
+    model, contract = read_portable_model(source)
     names, truths = index_images(images), index_masks(masks) if masks else {}
     paths = list(names.values())
     if masks:

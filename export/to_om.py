@@ -29,7 +29,7 @@ from export.atc import (
     cut_normalisation,
     explain,
 )
-from export.to_onnx import read_model
+from export.to_onnx import read_portable_model
 from inference.command import InputError, run
 from inference.files import replacing
 
@@ -60,7 +60,7 @@ def to_om(
     """
     if target.suffix != ".om":
         raise InputError(f"{target}: must end in .om; change the name")
-    model, contract = read_model(source)
+    model, contract = read_portable_model(source)
     soc_version = find_soc_version() if soc_version == "auto" else soc_version
     options = AtcOptions(soc_version, batches, precision)
     network, aipp = target.with_suffix(".atc.onnx"), target.with_suffix(".aipp.cfg")

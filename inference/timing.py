@@ -9,6 +9,8 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime
 
+from inference.session import ONNXRUNTIME
+
 Name = TypeVar("Name", bound=Hashable)
 WARM_UP = 2
 SIDE = 1536  # of the matrices: large enough for the machine's peak, 7 GFLOP a product
@@ -67,6 +69,6 @@ def matrix_product(threads: int) -> tuple[Callable[[], object], float]:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(PRODUCT, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(PRODUCT, options, providers=[ONNXRUNTIME["cpu"]])
     matrix = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32)
     return lambda: session.run(None, {"a": matrix, "b": matrix}), 2 * SIDE**3 / 1e9

@@ -22,7 +22,7 @@ from training.model import UNet
 def exported(network: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     contract = Contract(size=64, threshold=0.4)
-    onnx.save(build_model(Deployable(rewrite(network)), contract), path)
+    onnx.save(build_model(Deployable(rewrite(network, "phases", 64)), contract), path)
     return path
 
 
