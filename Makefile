@@ -9,7 +9,7 @@ SOC_VERSION ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test check prepare train export segment evaluate int8 om bench
+.PHONY: help setup demo tour test lint check prepare train export segment evaluate int8 om bench
 
 help:  ## what you can do here
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,17 +36,33 @@ tour: .venv/installed  ## walk the whole line on made-up images, in about two mi
 test: .venv/installed  ## run the tests
 	$(RUN) pytest $(ARGS)
 
-check: .venv/installed  ## lint, types, tests
+lint: .venv/installed  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(RUN) pytest $(ARGS)
+
+check: lint test  ## lint, types, tests
 
 prepare: .venv/installed  ## RAW=folder: check, split and cache a data set into DATA
 	$(RUN) training.prepare $(RAW) $(DATA) $(ARGS)
 
 train: .venv/installed  ## train on DATA into RUN_FOLDER
 	$(RUN) training.train --data $(DATA) --out $(RUN_FOLDER) $(ARGS)
+
+# Ascend ModelZoo's runs: N devices, 16 images each, learning rate in proportion. On CPU: ARGS='--device cpu'.
+EPOCHS ?=
+RECIPE ?= reference
+NODES ?= 1
+ADDR ?= localhost:0
+on-devices = $(BIN)/torchrun --nnodes $(NODES) --nproc-per-node $* --rdzv-backend c10d --rdzv-endpoint $(ADDR) \
+	-m training.train --data $(DATA) --recipe $(RECIPE) --batch-size $$(($* * $(NODES) * 16)) \
+	--lr $$(awk 'BEGIN { print $* * $(NODES) * 2e-4 }') --amp
+
+train-%p: .venv/installed  ## train on % devices (NODES=, ADDR=), 150 epochs or EPOCHS, into runs/%p-full
+	$(on-devices) --epochs $(or $(EPOCHS),150) --out runs/$*p-full $(ARGS)
+
+perf-%p: .venv/installed  ## images/s on % devices, 10 epochs or EPOCHS, into runs/%p-perf
+	$(on-devices) --epochs $(or $(EPOCHS),10) --out runs/$*p-perf $(ARGS)
 
 export: .venv/installed  ## RUN_FOLDER/best.pt -> MODEL, verified
 	$(RUN) export.to_onnx $(RUN_FOLDER)/best.pt $(MODEL) $(ARGS)

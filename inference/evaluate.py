@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from inference.command import InputError, run, track
+from inference.ensemble import Looks
 from inference.files import index_images, index_masks, replacing
 from inference.masks import make_mask
 from inference.metrics import FAILURE, METRICS, average, bootstrap, count, score
-from inference.pixels import read_mask
-from inference.session import Provider, Segmenter
-from inference.stream import Segmented, map_ahead, segment_images
+from inference.pixels import Source, read_mask
+from inference.session import Provider
+from inference.stream import Model, Segmented, map_ahead, segment_images
 
 WORST = 10
 
@@ -37,6 +38,7 @@ def evaluate(
     threads: int = 0,
     provider: Provider = "auto",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    looks: Annotated[Looks, tyro.conf.OmitArgPrefixes] = Looks(),  # noqa: B008  # frozen
 ) -> None:
     """Score a model, or a folder of predicted masks, against the true masks.
 
@@ -51,13 +53,14 @@ def evaluate(
         threads: Cores to use; 0 is all of them.
         provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
         json_file: Where to write the scores.
+        looks: How often an image is looked at.
     """
     threads = threads or os.cpu_count() or 1
     names = index_images(images)
     truths = index_masks(masks)
     require_same_names(names, truths, images, masks)
     if model and not predictions:
-        counts = count_model(Segmenter(model, threads, provider), names, truths, threads)
+        counts = count_model(looks.open(model, threads, provider), names, truths, threads)
     elif predictions and not model:
         made = index_masks(predictions)
         require_same_names(names, made, images, predictions)
@@ -87,18 +90,18 @@ def require_same_names(
 
 
 def count_model(
-    segmenter: Segmenter, images: dict[str, Path], truths: dict[str, Path], threads: int
+    model: Model, images: dict[str, Path], truths: dict[str, Path], threads: int
 ) -> Iterator[np.ndarray]:
     """Yields the counts of the model's mask of each image, in order."""
-    names = {path: name for name, path in images.items()}
+    names: dict[Source, str] = {path: name for name, path in images.items()}
 
     def compare(image: Segmented) -> np.ndarray:
         if image.error:
             raise InputError(image.error)
-        mask = make_mask(image.probability, image.height, image.width, segmenter.contract)
-        return count_pair(truths[names[image.path]], mask, image.path)
+        mask = make_mask(image.probability, image.height, image.width, model.contract)
+        return count_pair(truths[names[image.source]], mask, image.source)
 
-    return segment_images(segmenter, names, compare, threads=threads)
+    return segment_images(model, names, compare, threads=threads)
 
 
 def count_predictions(
@@ -113,7 +116,7 @@ def count_predictions(
         yield from map_ahead(pool, compare, names, ahead=4 * threads)
 
 
-def count_pair(truth_path: Path, predicted: np.ndarray, source: Path) -> np.ndarray:
+def count_pair(truth_path: Path, predicted: np.ndarray, source: Source) -> np.ndarray:
     """Counts one pair of masks; the truth is read from its file, at its own size."""
     truth = read_mask(truth_path)
     if truth.shape != predicted.shape:

@@ -125,6 +125,8 @@ def open_onnxruntime(path: Path, threads: int, provider: Provider) -> Opened:
         raise ProviderError(f"--provider {provider}: is not installed; {CURES[provider]}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Threads that spin between batches take the cores that images are decoded on.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors alone; they are raised too
     try:
         session = onnxruntime.InferenceSession(path, options, providers=[name])

@@ -9,8 +9,6 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime
 
-from inference.session import ONNXRUNTIME
-
 Name = TypeVar("Name", bound=Hashable)
 WARM_UP = 2
 SIDE = 1536  # of the matrices: large enough for the machine's peak, 7 GFLOP a product
@@ -69,6 +67,7 @@ def matrix_product(threads: int) -> tuple[Callable[[], object], float]:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(PRODUCT, options, providers=[ONNXRUNTIME["cpu"]])
+    processor = onnxruntime.get_available_providers()[-1:]  # the CPU is always the last
+    session = onnxruntime.InferenceSession(PRODUCT, options, providers=processor)
     matrix = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32)
     return lambda: session.run(None, {"a": matrix, "b": matrix}), 2 * SIDE**3 / 1e9

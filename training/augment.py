@@ -1,6 +1,12 @@
-"""Random changes of an image and its mask together, in OpenCV."""
+"""Random changes of an image and its mask together, in OpenCV.
+
+Every change takes the source of all its chance first: the same state gives the same result. Images are
+(S, S, 3) uint8 RGB, masks (S, S) uint8, 0 or 1; what comes back has the same shapes and types.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -13,20 +19,14 @@ BRIGHTNESS, CONTRAST, COLOUR = 0.15, 0.2, 0.06
 VIGNETTE = 0.25  # probability of a dark ring
 HIDDEN = 0.25  # share of the light below which an outline cannot be seen
 
+REFERENCE_SHARE = 0.4  # of the images that the reference changes at all
 
-def augment(
-    rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Moves, turns and recolours an image, and moves its mask along.
+Pair = tuple[np.ndarray, np.ndarray]
+Augmentation = Callable[[np.random.Generator, np.ndarray, np.ndarray], Pair]
 
-    Args:
-        rng: the source of all chance: the same state gives the same result.
-        image: (S, S, 3) uint8 RGB.
-        mask: (S, S) uint8, 0 or 1.
 
-    Returns:
-        Image and mask of the same shapes and types.
-    """
+def augment_strongly(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:
+    """Moves, turns and recolours an image, and moves its mask along."""
     image, mask = move(rng, image, mask)
     image = recolour(rng, image)
     if rng.random() < VIGNETTE:
@@ -34,9 +34,7 @@ def augment(
     return image, mask
 
 
-def move(
-    rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def move(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:
     """Flip, rotation, scale, stretch and shift, as one affine warp: one interpolation."""
     size = len(image)
     angle = np.deg2rad(rng.uniform(-ROTATION, ROTATION))
@@ -67,9 +65,7 @@ def recolour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return cv2.LUT(image, table[None])
 
 
-def darken_corners(
-    rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def darken_corners(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:
     """The dark ring of a dermoscope's tube: an ellipse with a soft edge; what it hides is no lesion."""
     size = len(image)
     axis = np.linspace(-1, 1, size, dtype=np.float32)
@@ -80,3 +76,67 @@ def darken_corners(
     )
     light = np.clip((1 - distance) / rng.uniform(0.02, 0.3) + 1, rng.uniform(0, 0.2), 1)
     return (image * light[..., None]).astype(np.uint8), mask * (light > HIDDEN)
+
+
+def augment_like_reference(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:
+    """The augmentation of the published training (LeeJunHyun/Image_Segmentation, data_loader.py).
+
+    It scales an image to a side of 300..320, turns it by a multiple of 90 degrees and by -10..10, crops
+    the centre of 250..270, takes up to 20 pixels off each border, flips, and jitters the colours. Here
+    the moves are one affine warp with one interpolation, and the image is square from the start.
+    """
+    if rng.random() > REFERENCE_SHARE:
+        return image, mask
+    size = len(image)
+    scaled = rng.integers(300, 321)
+    angle = np.deg2rad(90 * rng.integers(4) + rng.integers(-10, 11))
+    crop = rng.integers(250, 271)
+    left, upper = rng.integers(0, 21, 2)
+    right, lower = crop - rng.integers(0, 21, 2)
+    # From the pixels of the result back to those of the image: out of the crop, turned, scaled.
+    out_of_crop = np.array([[(right - left) / size, 0, left], [0, (lower - upper) / size, upper]])
+    if rng.random() < 0.5:
+        out_of_crop[0] = -out_of_crop[0, 0], 0, right
+    if rng.random() < 0.5:
+        out_of_crop[1] = 0, -out_of_crop[1, 1], lower
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, -sin], [sin, cos]]) * size / scaled
+    affine = turn @ out_of_crop
+    affine[:, 2] += size / 2 - turn @ (crop / 2, crop / 2)
+    # So far a pixel's centre was at 1/2, as in a picture; OpenCV puts it at 0.
+    affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
+    sides = (size, size)
+    image = cv2.warpAffine(image, affine, sides, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    mask = cv2.warpAffine(mask, affine, sides, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return jitter(rng, image), mask
+
+
+def jitter(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """torchvision's ColorJitter(brightness=0.2, contrast=0.2, hue=0.02): the three in random order."""
+    brightness, contrast = rng.uniform(0.8, 1.2, 2)
+    hue = round(255 * rng.uniform(-0.02, 0.02))
+    for change in rng.permutation(3):
+        if change == 0:
+            image = cv2.convertScaleAbs(image, alpha=brightness)
+        elif change == 1:
+            grey = round(cv2.mean(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[0])
+            table = np.clip((np.arange(256) - grey) * contrast + grey, 0, 255).astype(np.uint8)
+            image = cv2.LUT(image, table)
+        else:
+            turned = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
+            channels = list(cv2.split(turned))
+            channels[0] = channels[0] + np.uint8(hue % 256)  # the circle of hues closes at 256
+            image = cv2.cvtColor(cv2.merge(channels), cv2.COLOR_HSV2RGB_FULL)
+    return image
+
+
+def leave(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:
+    """No change."""
+    return image, mask
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "strong": augment_strongly,
+    "reference": augment_like_reference,
+    "none": leave,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,31 @@ from training.model import UNet
 
 
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Writes a checkpoint atomically: tensors and plain values alone."""
-    with replacing(path) as temporary:
-        torch.save(checkpoint, temporary)
+    """Writes a checkpoint atomically: tensors and plain values alone.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written to.
+    """
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(on_cpu(checkpoint), file)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the name of the one before
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: cannot be written ({reason}); the checkpoint before is kept: free space, and go on "
+            "with --resume"
+        ) from error
+
+
+def on_cpu(entry: Any) -> Any:
+    """Copies the tensors of nested dicts and lists from their devices: any machine can open them."""
+    if isinstance(entry, Tensor):
+        return entry.detach().cpu()
+    if isinstance(entry, dict):
+        return {key: on_cpu(value) for key, value in entry.items()}
+    return [on_cpu(value) for value in entry] if isinstance(entry, list) else entry
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-SMOOTH = 1.0  # pixels added to both sides of the ratio, so that an empty mask has a gradient
+SMOOTH = 1.0  # pixels added to both sides of a ratio, so that an empty mask has a gradient
+ALPHA, BETA = 0.3, 0.7  # weights of false positives and false negatives
+GAMMA = 4 / 3  # above 1: images that are nearly right weigh less
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -21,11 +23,7 @@ def bce(logits: Tensor, masks: Tensor) -> Tensor:
 
 def dice(logits: Tensor, masks: Tensor) -> Tensor:
     """1 - soft Dice of each image, averaged: Milletari et al. 2016, arXiv:1606.04797, section 3."""
-    probability = torch.sigmoid(logits.float())
-    truth = masks.to(probability.dtype)
-    both = (probability * truth).sum(dim=(1, 2))
-    total = probability.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
-    return (1 - (2 * both + SMOOTH) / (total + SMOOTH)).mean()
+    return (1 - overlap(logits, masks, 0.5, 0.5)).mean()
 
 
 def bce_dice(logits: Tensor, masks: Tensor) -> Tensor:
@@ -33,4 +31,37 @@ def bce_dice(logits: Tensor, masks: Tensor) -> Tensor:
     return bce(logits, masks) + dice(logits, masks)
 
 
-LOSSES: dict[str, Loss] = {"bce": bce, "bce_dice": bce_dice}
+def tversky(logits: Tensor, masks: Tensor) -> Tensor:
+    """1 - soft Tversky index, which counts what was missed more: Salehi et al. 2017, arXiv:1706.05721."""
+    return (1 - overlap(logits, masks, ALPHA, BETA)).mean()
+
+
+def focal_tversky(logits: Tensor, masks: Tensor) -> Tensor:
+    """(1 - Tversky index) ** (1 / gamma): Abraham and Khan 2019, arXiv:1810.07842, equation 4."""
+    miss = (1 - overlap(logits, masks, ALPHA, BETA)).clamp_min(
+        1e-6
+    )  # the root's slope at 0 is infinite
+    return miss.pow(1 / GAMMA).mean()
+
+
+def overlap(logits: Tensor, masks: Tensor, alpha: float, beta: float) -> Tensor:
+    """Soft Tversky index of each image, (N,) in (0, 1]; with weights of 1/2 it is the Dice index.
+
+    TP / (TP + alpha FP + beta FN), on probabilities.
+    """
+    probability = torch.sigmoid(logits.float())
+    truth = masks.to(probability.dtype)
+    both = (probability * truth).sum(dim=(1, 2))
+    false_positive = probability.sum(dim=(1, 2)) - both
+    false_negative = truth.sum(dim=(1, 2)) - both
+    smooth = SMOOTH / 2
+    return (both + smooth) / (both + alpha * false_positive + beta * false_negative + smooth)
+
+
+LOSSES: dict[str, Loss] = {
+    "bce": bce,
+    "dice": dice,
+    "bce_dice": bce_dice,
+    "tversky": tversky,
+    "focal_tversky": focal_tversky,
+}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import hashlib
+import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import astuple, dataclass
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,9 @@ from inference.pixels import read_image, read_levels
 from inference.stream import map_ahead
 from training.split import hash_image
 
-MASK_FOLDER = ("mask", "groundtruth", "ground_truth", "segmentation", "label", "annotation", "_gt")
+RULES = 1  # of what makes a pair whole: raised when they change, so that old verdicts are forgotten
+# Words in the name of a folder that tell it holds masks.
+MASK_WORDS = frozenset("mask masks gt groundtruth segmentation label labels annotations".split())
 
 
 class Pair(NamedTuple):
@@ -37,19 +40,18 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is known of a pair once it was read: a line of the journal of inspections.
+    """What is known of a pair once it was read.
 
-    `stamp` tells whether the files are still those that were inspected. `problem` is empty for a
-    pair that is whole; sizes are in pixels.
+    `problem` is empty for a pair that is whole; a `fleeting` one is not remembered. Sizes are in pixels.
     """
 
-    key: str
-    stamp: str
-    problem: str
+    problem: str = ""
     width: int = 0
     height: int = 0
     sha256: str = ""
+    mask_sha256: str = ""
     phash: str = ""
+    fleeting: bool = False
 
 
 def find_pairs(
@@ -66,14 +68,13 @@ def find_pairs(
     for folder in filter(None, (raw, mask_folder)):
         if not folder.is_dir():
             raise InputError(f"{folder}: is no folder; give the folder of the raw data")
+    raw = raw.resolve()
     files = [path for path in list_images(raw) if not path.stem.endswith("_superpixels")]
     if mask_folder:
-        mask_files = list_images(mask_folder)
-        inside = set(mask_files)
-        image_files = [path for path in files if path not in inside]
+        mask_files = list_images(mask_folder.resolve())
     else:
-        mask_files = [path for path in files if is_mask(path.relative_to(raw))]
-        image_files = [path for path in files if not is_mask(path.relative_to(raw))]
+        mask_files = [path for path in files if is_mask(path, raw)]
+    image_files = set(files).difference(mask_files)
     images = index(raw, {path: path.stem for path in image_files})
     masks = index(mask_folder or raw, {path: image_name(path) for path in mask_files})
     names = sorted(images.keys() & masks.keys())
@@ -87,40 +88,47 @@ def find_pairs(
     return [Pair(source, name, images[name], masks[name]) for name in names], alone
 
 
-def is_mask(path: Path) -> bool:
-    """True for NAME_segmentation.png, NAME_mask.png, and files in a folder named as one of masks."""
-    folders = "/".join(path.parts[:-1]).lower()
-    return image_name(path) != path.stem or any(word in folders for word in MASK_FOLDER)
+def is_mask(path: Path, raw: Path) -> bool:
+    """True for NAME_segmentation.png, NAME_mask.png, and what lies in a folder with a word for masks."""
+    if image_name(path) != path.stem:
+        return True
+    if path.parent == raw:
+        return False
+    # Capitals begin words as well: Task1_GroundTruth is task, ground, truth.
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path.parent.name).lower()
+    found = set(re.findall("[a-z]+", words))
+    return bool(found & MASK_WORDS) or {"ground", "truth"} <= found
 
 
 def inspect_all(pairs: list[Pair], journal: Path, workers: int) -> list[Inspection]:
     """Inspects every pair that the journal does not know yet, and notes each as it is done."""
     known = read_journal(journal)
-    current = [known.get((pair.key, stamp_files(pair))) for pair in pairs]
-    waiting = [pair for pair, inspection in zip(pairs, current) if inspection is None]
+    stamps = {pair.key: stamp_files(pair) for pair in pairs}
+    found = {pair.key: known.get((pair.key, stamps[pair.key])) for pair in pairs}
+    waiting = [pair for pair in pairs if found[pair.key] is None]
     if waiting:
-        with (
-            journal.open("a", newline="", encoding="utf-8") as file,
-            ThreadPoolExecutor(workers) as pool,
-        ):
-            writer = csv.writer(file)
+        with journal.open("a", encoding="utf-8") as file, ThreadPoolExecutor(workers) as pool:
+            file.write("\n")  # ends a line that was cut short
             done = map_ahead(pool, inspect_pair, waiting, ahead=4 * workers)
-            for inspection in track(done, "checking", len(waiting)):
-                known[inspection.key, inspection.stamp] = inspection
-                writer.writerow(astuple(inspection))
-    return [known[pair.key, stamp_files(pair)] for pair in pairs]
+            for pair, inspection in zip(waiting, track(done, "checking", len(waiting))):
+                found[pair.key] = inspection
+                if inspection.fleeting:
+                    continue
+                entry = {"rules": RULES, "key": pair.key, "stamp": stamps[pair.key]}
+                file.write(json.dumps({**entry, **dataclasses.asdict(inspection)}) + "\n")
+    return [inspection for inspection in found.values() if inspection]
 
 
 def read_journal(journal: Path) -> dict[tuple[str, str], Inspection]:
-    """Reads the inspections of an earlier run; a line that was cut short is passed over."""
+    """Reads the inspections of an earlier run by key and stamp; a line cut short counts for nothing."""
     known: dict[tuple[str, str], Inspection] = {}
     if journal.exists():
-        with journal.open(newline="", encoding="utf-8") as file:
-            for row in csv.reader(file):
-                with suppress(ValueError, TypeError):
-                    key, stamp, problem, width, height, *hashes = row
-                    entry = Inspection(key, stamp, problem, int(width), int(height), *hashes)
-                    known[key, stamp] = entry
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                if entry.pop("rules") == RULES:
+                    of = entry.pop("key"), entry.pop("stamp")
+                    known[of] = Inspection(**entry)
     return known
 
 
@@ -135,23 +143,27 @@ def stamp_files(pair: Pair) -> str:
 
 def inspect_pair(pair: Pair) -> Inspection:
     """Reads a pair and tells what it is, or what is wrong with it."""
-    found = partial(Inspection, pair.key, stamp_files(pair))
     try:
-        image = read_image(pair.image)
-        levels = read_levels(pair.mask)
-        sha256 = hashlib.sha256(pair.image.read_bytes()).hexdigest()
-    except (InputError, OSError) as error:
-        return found(str(error))
+        image, levels = read_image(pair.image), read_levels(pair.mask)
+        sha256, mask_sha256 = (
+            hashlib.sha256(path.read_bytes()).hexdigest() for path in (pair.image, pair.mask)
+        )
+    except OSError as error:  # it may be mended by the next run, and the files look the same
+        return Inspection(str(error), fleeting=True)
+    except InputError as error:
+        return Inspection(str(error))
     height, width = image.shape[:2]
+    problem = find_problem(levels, height, width)
+    if problem or not levels.any():
+        return Inspection(problem or "mask is empty; outline the lesion")
+    return Inspection("", width, height, sha256, mask_sha256, hash_image(image))
+
+
+def find_problem(levels: np.ndarray, height: int, width: int) -> str:
+    """Tells why a mask is not one of an image of this size; empty if it is."""
     if levels.shape != (height, width):
         mask_height, mask_width = levels.shape
-        return found(
-            f"image is {width} x {height}, mask {mask_width} x {mask_height}; sizes must agree"
-        )
-    if others := set(np.unique(levels)) - {0, 255}:
-        return found(
-            f"mask has the level {min(others)}; 0 and 255 alone may occur; save it so as PNG"
-        )
-    if not levels.any():
-        return found("mask is empty; outline the lesion")
-    return found("", width, height, sha256, hash_image(image))
+        return f"image is {width} x {height}, mask {mask_width} x {mask_height}; sizes must agree"
+    if others := set(np.unique(levels).tolist()) - {0, 255}:
+        return f"mask has the level {min(others)}; 0 and 255 alone may occur; save it so as PNG"
+    return ""

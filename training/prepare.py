@@ -4,7 +4,7 @@
     python -m training.prepare photos/ data/ --masks outlines/
     python -m training.prepare ISIC2018/ data/ --also frames/
 
-    data/train  train_GT  valid  valid_GT  test  test_GT   the files, linked or copied
+    data/train  train_GT  valid  valid_GT  test  test_GT   the files, copied
     data/frames/train ...                                  a further source, laid out alike
     data/cache/train-224-images.npy ...                    resized once: no epoch decodes a file
     data/manifest.csv                                      split, group, size and hashes by name
@@ -19,16 +19,20 @@ import io
 import os
 import shutil
 from collections import Counter
+from collections.abc import Container
+from itertools import product
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from inference.command import InputError, run
-from inference.files import replacing
-from training.data import build_cache
+from inference.files import list_images, replacing
+from training.cache import open_split
+from training.model import MULTIPLE
 from training.pairs import Inspection, Pair, find_pairs, inspect_all
 from training.split import SPLITS, find_near_duplicates, group_names, read_groups, split_groups
 
@@ -43,6 +47,7 @@ class Entry(NamedTuple):
     width: int
     height: int
     sha256: str
+    mask_sha256: str
     phash: str
 
 
@@ -73,10 +78,16 @@ def prepare(
         seed: Another seed is another split; the same seed is the same split on every machine.
         workers: Threads that read images; 0 is one a core.
     """
-    if size < 16 or workers < 0:
-        raise InputError(f"--size {size} --workers {workers}: at least 16 and 0; leave them out")
+    if size < 1 or size % MULTIPLE or workers < 0:
+        raise InputError(
+            f"--size {size} --workers {workers}: a multiple of {MULTIPLE}, and at least 0; leave them out"
+        )
+    for folder in filter(None, (raw, masks, *also)):
+        if folder.resolve() in (data.resolve(), *data.resolve().parents):
+            raise InputError(f"{data}: lies in {folder}, the raw data; give a folder elsewhere")
     sources = [folder.resolve().name for folder in also]
-    if len({*sources, *SPLITS, "cache"}) < len(sources) + len(SPLITS) + 1:
+    taken = {"cache", *SPLITS, *(f"{split}_GT" for split in SPLITS)}
+    if len({*sources, *taken}) < len(sources) + len(taken):
         raise InputError(f"--also {' '.join(sources)}: folders of different names are needed")
     workers = workers or os.cpu_count() or 1
     known_groups = read_groups(groups) if groups else []
@@ -86,28 +97,40 @@ def prepare(
         pairs, problems = pairs + more, problems + unpaired
 
     data.mkdir(parents=True, exist_ok=True)
-    inspections = inspect_all(pairs, data / ".inspections.csv", workers)
-    whole = {pair: found for pair, found in zip(pairs, inspections) if not found.problem}
-    problems += [f"{found.key}: {found.problem}" for found in inspections if found.problem]
+    inspections = inspect_all(pairs, data / ".inspections.jsonl", workers)
+    inspected = dict(zip(pairs, inspections))
+    whole = {pair: found for pair, found in inspected.items() if not found.problem}
+    problems += [
+        f"{pair.key}: {found.problem}" for pair, found in inspected.items() if found.problem
+    ]
     if len({pair.name for pair in whole}) < len(SPLITS):
         raise InputError(
             f"{raw}: {len(whole)} whole pairs of image and mask; a split needs 3 at least"
             + (f"; the first problem: {problems[0]}" if problems else "")
         )
     manifest = make_manifest(whole, known_groups, seed)
-    write_manifest(data / "manifest.csv", manifest)
+    places = {}
     for pair, entry in zip(whole, manifest):
         folder = data / pair.source
-        place(pair.image, folder / entry.split / pair.image.name)
         mask_name = f"{pair.name}_segmentation{pair.mask.suffix}"
-        place(pair.mask, folder / f"{entry.split}_GT" / mask_name)
+        places[folder / entry.split / pair.image.name] = pair.image
+        places[folder / f"{entry.split}_GT" / mask_name] = pair.mask
+    if not (data / "manifest.csv").exists():
+        refuse_strangers(data, ["", *sources], places)
+    write_manifest(data / "manifest.csv", manifest)
+    for target, source_file in places.items():
+        place(source_file, target)
     for split in SPLITS:
-        build_cache(data, split, size, workers)
+        open_split(data, split, size, workers)
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(tabulate(manifest))
     for problem in problems:
         console.print(f"left out: {problem}", markup=False)
+    if problems:
+        console.print(
+            f"to bring them in, mend them and prepare a new folder: {data} keeps its split"
+        )
     return 1 if problems else 0
 
 
@@ -116,14 +139,16 @@ def make_manifest(
 ) -> list[Entry]:
     """Groups and splits the inspected pairs, by the name of the image: an entry each, in order."""
     names = {pair.key: pair.name for pair in whole}
-    hashes = {found.key: found.phash for found in whole.values()}
+    hashes = {pair.key: found.phash for pair, found in whole.items()}
+    if known_groups and not set().union(*known_groups) & set(names.values()):
+        raise InputError("--groups: names none of the images; give names as in ISIC_0000000")
     alike = [{names[key] for key in pair} for pair in find_near_duplicates(hashes)]
     groups = group_names(names.values(), known_groups + alike)
     splits = split_groups(groups, seed)
     return [
         Entry(
             pair.name, pair.source, splits[pair.name], groups[pair.name],
-            found.width, found.height, found.sha256, found.phash,
+            found.width, found.height, found.sha256, found.mask_sha256, found.phash,
         )
         for pair, found in whole.items()
     ]  # fmt: skip
@@ -140,24 +165,32 @@ def write_manifest(path: Path, manifest: list[Entry]) -> None:
     writer.writerow(Entry._fields)
     writer.writerows(manifest)
     if path.exists():
-        if path.read_text(encoding="utf-8") != text.getvalue():
+        if path.read_text(encoding="utf-8", errors="surrogateescape") != text.getvalue():
             raise InputError(
-                f"{path.parent}: holds a split of other images, groups or seed; "
+                f"{path.parent}: holds a split of other images, masks, groups or seed; "
                 "a data set has one split: give a new folder, or delete this one"
             )
         return
     with replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+
+
+def refuse_strangers(data: Path, sources: list[str], places: Container[Path]) -> None:
+    """Raises InputError if a split's folder holds a file that is not of this split."""
+    for source, split, kind in product(sources, SPLITS, ("", "_GT")):
+        folder = data / source / f"{split}{kind}"
+        for path in list_images(folder) if folder.is_dir() else ():
+            if path not in places:
+                raise InputError(
+                    f"{path}: is not of this split; a data set has one split: give a new folder, or "
+                    f"delete {data}"
+                )
 
 
 def place(source: Path, target: Path) -> None:
-    """Links a file, or copies it where links cannot be made; one that is there stays."""
-    if target.exists():
-        return
-    with replacing(target) as temporary:
-        try:
-            os.link(source.resolve(), temporary)
-        except OSError:
+    """Copies a file, unless it is there. No link: an edit of the data set must not reach the raw data."""
+    if not target.exists():
+        with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
 
 
@@ -173,7 +206,7 @@ def tabulate(manifest: list[Entry]) -> Table:
             groups = Counter(e.group for e in entries)
             several = sum(count > 1 for count in groups.values())
             ends = (sizes[0][1], sizes[-1][1]) if sizes else ("", "")
-            table.add_row(source, split, str(len(entries)), str(several), *ends)
+            table.add_row(escape(source), split, str(len(entries)), str(several), *ends)
     return table
 
 

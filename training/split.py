@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from inference.command import InputError
+from inference.files import is_image
 
 SPLITS = ("train", "valid", "test")
 SIDE = 16  # frequencies a side: 255 bits without the mean
@@ -56,13 +57,17 @@ def read_groups(path: Path) -> list[set[str]]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a CSV file with the columns name and group")
+    try:
+        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not text in UTF-8 ({error.reason}); save it so") from error
+    if not {"name", "group"} <= set(rows.fieldnames or ()):
+        raise InputError(f"{path}: has the columns {rows.fieldnames}; needs name and group")
     groups: dict[str, set[str]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not {"name", "group"} <= set(rows.fieldnames or ()):
-            raise InputError(f"{path}: has the columns {rows.fieldnames}; needs name and group")
-        for row in rows:
-            groups.setdefault(row["group"], set()).add(row["name"])
+    for row in rows:
+        if row["group"]:  # an empty cell is no group
+            name = Path(row["name"])
+            groups.setdefault(row["group"], set()).add(name.stem if is_image(name) else row["name"])
     return list(groups.values())
 
 
@@ -78,8 +83,10 @@ def group_names(names: Iterable[str], alike: Iterable[set[str]]) -> dict[str, st
     """
     group = {name: {name} for name in sorted(names)}
     for together in alike:
-        joined = set().union(*(group[name] for name in together if name in group))
-        group.update(dict.fromkeys(joined, joined))
+        parts = {id(group[name]): group[name] for name in together if name in group}
+        if len(parts) > 1:
+            joined = set().union(*parts.values())
+            group.update(dict.fromkeys(joined, joined))
     return {name: min(members) for name, members in group.items()}
 
 
@@ -94,6 +101,9 @@ def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
 
     Returns:
         name -> split.
+
+    Raises:
+        InputError: a split would be empty.
     """
     members: dict[str, list[str]] = {}
     for name, group in groups.items():
@@ -109,7 +119,17 @@ def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
 
     splits: dict[str, str] = {}
     for group in sorted(members, key=order):
-        split = max(SPLITS, key=lambda split: room[split] / targets[split])
-        room[split] -= len(members[group])
+        size = len(members[group])
+        fitting = [split for split in SPLITS if room[split] >= size]
+        if fitting:
+            split = max(fitting, key=lambda split: room[split] / targets[split])
+        else:
+            split = max(SPLITS, key=lambda split: room[split])
+        room[split] -= size
         splits.update(dict.fromkeys(members[group], split))
+    if empty := set(SPLITS).difference(splits.values()):
+        raise InputError(
+            f"{images} images in {len(members)} groups: none is left for {empty.pop()}; "
+            "give at least 3 groups"
+        )
     return splits

@@ -295,7 +295,8 @@ def synthesize(
     names = [f"SYNTH_{number:07}" for number in range(images)]
     image_paths = [folder / IMAGES / f"{name}.jpg" for name in names]
     mask_paths = [folder / MASKS / f"{name}_segmentation.png" for name in names]
-    others = sorted(set(list_images(folder)).difference(image_paths, mask_paths))
+    there = list_images(folder) if folder.is_dir() else []
+    others = sorted(set(there).difference(image_paths, mask_paths))
     if others:
         raise InputError(
             f"{folder}: already holds {len(others)} image(s) that are not of this set, such as "

@@ -1,95 +1,101 @@
 """Trains a network.
 
 python -m training.train --data data --out runs/first --width 16
+python -m training.train --data data --recipe reference --multiprocessing-distributed --device-list 0,1
+torchrun --nproc-per-node 8 -m training.train --data data --batch-size 128 --lr 1.6e-3 --amp
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+import sys
 
 import torch
-import tyro
 
-from inference.command import InputError, run
+from inference.command import one_line_errors
 from inference.contract import Contract
-from training import checkpoint
-from training.config import TrainConfig
-from training.data import batches, count_batches, open_split
-from training.device import Runtime
-from training.journal import Journal, open_run
+from inference.metrics import average
+from training.cache import open_split
+from training.config import TrainConfig, read_config
+from training.data import Batches
+from training.device import Runtime, explain_memory
+from training.distributed import Ranks, launch, must_launch
+from training.journal import Journal, SilentJournal
 from training.loss import LOSSES
 from training.model import UNet
 from training.optimise import Stepper
+from training.plots import draw_overlays
+from training.run_folder import open_run
+from training.saver import Requests, Saver, StoppedError, load_state
 from training.validate import validate
 
 
-def train(config: Annotated[TrainConfig, tyro.conf.arg(name="")]) -> None:
-    """Train a network of the U-Net family; writes last.pt, best.pt, metrics.csv and config.json."""
-    runtime = Runtime(config.device, config.opt_level)
+def train(config: TrainConfig) -> int:
+    """Trains a network and leaves what it made in the run's folder.
+
+    Returns:
+        The exit code: 0, or 128 + the signal that stopped it.
+    """
+    runtime = Runtime(config)
+    with Ranks(runtime.device) as ranks, Requests().listen() as requests, explain_memory(config):
+        try:
+            fit(config, runtime, ranks, requests)
+        except StoppedError as stopped:
+            return 128 + stopped.signal
+    return 0
+
+
+def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests) -> None:
+    """The training itself."""
     contract = Contract(size=config.size, provenance={"arch": config.arch, "width": config.width})
     training = open_split(config.data, "train", config.size)
     validation = open_split(config.data, "valid", config.size)
+    batches = Batches(training, config, ranks.rank, ranks.count)
+    resume = config.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
     torch.manual_seed(config.seed)
-    network = runtime.place(UNet(config.arch, config.width, contract.mean, contract.std))
+    network = UNet(config.arch, config.width, contract.mean, contract.std)
+    if config.sync_batchnorm:
+        ranks.synchronise_statistics(network)
+    runtime.place(network)
+    replica = ranks.replicate(runtime.lower(network), config.compress_gradients)
     criterion = LOSSES[config.loss]
-    steps = count_batches(len(training), config.batch_size)
-    step = Stepper(network, config, runtime, steps * config.epochs)
-    start, best = 0, 0.0
-    if config.resume:
-        state = load_run(config)
-        network.load_state_dict(state["weights"])
-        step.load_state_dict(state["stepper"])
-        start, best = state["epoch"] + 1, state["best"]
+    step = Stepper(network, replica, config, runtime, ranks, len(batches))
+    if ranks.rank == 0:
+        run = open_run(config, resume, {**runtime.describe(), "ranks": ranks.count})
+        journal: SilentJournal = Journal(ranks, config.epochs, len(batches), run)
+    else:
+        journal = SilentJournal(ranks, config.epochs, len(batches))
+    saver = Saver(config, contract, network, step, runtime, ranks, journal, requests)
+    if resume and (state := load_state(config, journal)):
+        saver.restore(state)
+    forward = torch.compile(replica) if config.compile else replica
 
-    journal = Journal(open_run(config), config.epochs, start)
-    for epoch in range(start, config.epochs):
+    for epoch in range(saver.position.epoch, config.epochs):
+        if saver.is_stale:
+            journal.say(f"no better jaccard for {config.patience} epochs: stopped")
+            break
         network.train()
-        lr = step.lr
-        drawn = batches(training, config.batch_size, config.seed, epoch, config.workers)
-        for images, masks in journal.track(drawn, steps, epoch):
+        replica.train()
+        for images, masks in journal.track(batches(epoch, saver.position.step), epoch):
             with runtime.autocast():
-                logits = network(runtime.send(images))
+                logits = forward(runtime.send(images))
             loss = criterion(logits, runtime.send(masks))
             step(loss)
-            journal.step(loss, len(images))
-        speed = journal.speed
-        scores = validate(step.network, validation, runtime, contract.threshold, config.batch_size)
-        journal.epoch(epoch, lr, speed, scores)
-        description = {
-            "config": config.to_dict(),
-            "contract": contract.to_json(),
-            "epoch": epoch,
-            "scores": scores,
-        }
-        if scores["jaccard"] >= best:
-            best = scores["jaccard"]
-            shipped = step.network.state_dict()
-            checkpoint.save(journal.run / "best.pt", {**description, "weights": shipped})
-        resumable = {"weights": network.state_dict(), "stepper": step.state_dict(), "best": best}
-        checkpoint.save(journal.run / "last.pt", {**description, **resumable})
+            journal.step(loss, len(images), step.lr)
+            saver.step()
+        counts = validate(step.network, validation, config, runtime, ranks, contract.threshold)
+        scores = average(counts)
+        journal.epoch(epoch, step.lr_of(epoch), scores)
+        if saver.epoch(scores) and ranks.rank == 0:
+            overlays = config.out / "overlays.jpg"
+            draw_overlays(overlays, step.network, validation, counts, runtime, contract.threshold)
+    journal.say(f"best jaccard {saver.position.best:.4f}: {config.out / 'best.pt'}")
     journal.close()
-    journal.console.print(f"best jaccard {best:.4f}: {journal.run / 'best.pt'}")
-
-
-def load_run(config: TrainConfig) -> dict[str, Any]:
-    """Loads the last checkpoint of the run in --out; its configuration must be this one.
-
-    Raises:
-        InputError: no checkpoint, or of a run with other settings.
-    """
-    state = checkpoint.load(config.out / "last.pt")
-    free = {"resume", "data", "out", "device", "workers"}  # may change without changing the run
-    asked = {key: value for key, value in config.to_dict().items() if key not in free}
-    for key, value in asked.items():
-        was = state["config"][key]
-        if was != value:
-            flag = key.replace("_", "-")
-            raise InputError(
-                f"--{flag} {value}: the run in {config.out} has {was}; resume it with that"
-            )
-    return state
 
 
 if __name__ == "__main__":
-    run(train)
+    with one_line_errors():
+        arguments = sys.argv[1:]
+        chosen = read_config(arguments)
+        sys.exit(launch(chosen, arguments) if must_launch(chosen) else train(chosen))

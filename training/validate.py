@@ -4,31 +4,58 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from inference.metrics import average, count
-from training.data import Split, in_order
+from inference.metrics import count
+from training.cache import Split
+from training.config import TrainConfig
+from training.data import in_order
 from training.device import Runtime
+from training.distributed import Ranks
+
+MIRRORINGS = ((), (1,), (2,), (1, 2))  # axes of (N, H, W)
 
 
 @torch.no_grad()
 def validate(
-    network: nn.Module, split: Split, runtime: Runtime, threshold: float, batch_size: int
-) -> dict[str, float]:
-    """Scores a network on every image of a split, once.
+    network: nn.Module,
+    split: Split,
+    config: TrainConfig,
+    runtime: Runtime,
+    ranks: Ranks,
+    threshold: float,
+) -> np.ndarray:
+    """Counts the pixels of every image of a split, each on one rank.
 
     Args:
         threshold: probability above which a pixel is lesion; it is applied to probabilities here as
             in use, never to logits.
 
     Returns:
-        Means over images, by name of `inference.metrics.METRICS`.
+        (images, 4) counts as `inference.metrics.count` makes them, the same on every rank.
+    """
+    ranks.copy_buffers(network)
+    counts = np.zeros((len(split), 4), np.int64)
+    batch = max(1, config.batch_size // (ranks.count * config.accumulate))
+    for rows, images, masks in in_order(split, batch, ranks.rank, ranks.count):
+        predicted = predict(network, images, runtime, config.tta) > threshold
+        counts[rows] = count(masks, predicted.cpu().numpy())
+    return ranks.sum(counts)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, images: Tensor, runtime: Runtime, mirrored: bool = False) -> Tensor:
+    """Probabilities of lesion: (N, S, S, 3) uint8 images -> (N, S, S) float32 on the device.
+
+    Args:
+        mirrored: average over the four mirrorings of each image.
     """
     network.eval()
-    counts = []
-    for images, masks in in_order(split, batch_size):
+    images = runtime.send(images)
+    mirrorings = MIRRORINGS if mirrored else MIRRORINGS[:1]
+    probabilities = []
+    for axes in mirrorings:
         with runtime.autocast():
-            logits = network(runtime.send(images))
-        predicted = torch.sigmoid(logits.float()) > threshold
-        counts.append(count(masks, predicted.cpu().numpy()))
-    return average(np.concatenate(counts))
+            logits = network(images.flip(axes))
+        probabilities.append(torch.sigmoid(logits.float()).flip(axes))
+    return torch.stack(probabilities).mean(0)

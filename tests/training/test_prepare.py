@@ -1,5 +1,4 @@
 import csv
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -12,7 +11,7 @@ from inference.command import InputError
 from inference.outputs import write_image, write_mask
 from inference.pixels import read_image, read_mask, resize, resize_mask
 from training import pairs
-from training.data import open_split
+from training.cache import open_split
 from training.prepare import prepare
 from training.split import SPLITS
 from training.synthesize import IMAGES, MASKS
@@ -89,8 +88,8 @@ def test_interrupted_it_goes_on_and_ends_the_same(
     with pytest.raises(KeyboardInterrupt):
         prepare(copy, data, size=32, workers=1)
     assert not (data / "manifest.csv").exists()
-    with (data / ".inspections.csv").open("a") as journal:
-        journal.write("SYNTH_0000029,12:")  # a line that was being written
+    with (data / ".inspections.jsonl").open("a") as journal:
+        journal.write('{"rules": 1, "key": "SYNTH_0000029", "st')  # a line that was being written
 
     again: list[str] = []
 
@@ -102,7 +101,7 @@ def test_interrupted_it_goes_on_and_ends_the_same(
     prepare(copy, data, size=32)
     assert 0 < len(again) < 30
     kept = {path.relative_to(whole): path.read_bytes() for path in whole.rglob("*.*")
-            if path.is_file() and path.name != ".inspections.csv"}  # fmt: skip
+            if path.is_file() and path.name != ".inspections.jsonl"}  # fmt: skip
     assert {path: (data / path).read_bytes() for path in kept} == kept
 
 
@@ -208,24 +207,110 @@ def test_another_split_is_not_mixed_in(raw: Path, copy: Path, tmp_path: Path) ->
     data = tmp_path / "data"
     prepare(raw, data, size=32)
     before = snapshot(data)
-    with pytest.raises(InputError, match="holds a split of other images, groups or seed"):
+    with pytest.raises(InputError, match="holds a split of other images, masks, groups or seed"):
         prepare(raw, data, size=32, seed=1)
     after = snapshot(data)
     assert {path: after[path] for path in before} == before
 
 
-def test_files_are_whole_even_where_links_cannot_be_made(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError("no links here")
+def test_an_edit_of_the_data_set_does_not_reach_the_raw_data(copy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    before = snapshot(copy)
+    for path in (data / "test").iterdir():
+        path.write_bytes(b"")
+    assert snapshot(copy) == before
 
-    monkeypatch.setattr(os, "link", refuse)
+
+def test_a_changed_mask_is_no_longer_the_same_data_set(copy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    write_mask(copy / MASKS / "SYNTH_0000003_segmentation.png", np.ones((96, 128), bool))
+    with pytest.raises(InputError, match="holds a split of other images, masks"):
+        prepare(copy, data, size=32)
+
+
+def test_a_second_split_is_never_laid_over_the_first(raw: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     prepare(raw, data, size=32)
-    for path in (data / "test").iterdir():
-        assert path.read_bytes() == (raw / IMAGES / path.name).read_bytes()
-        assert path.stat().st_nlink == 1
+    (data / "manifest.csv").unlink()
+    with pytest.raises(InputError, match="is not of this split"):
+        prepare(raw, data, size=32, seed=5)
+
+
+def test_an_error_of_the_disk_is_tried_again(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = pairs.read_image
+
+    def fail_once(path: Path) -> np.ndarray:
+        monkeypatch.setattr(pairs, "read_image", read)
+        raise OSError("input/output error")
+
+    monkeypatch.setattr(pairs, "read_image", fail_once)
+    assert prepare(copy, tmp_path / "first", size=32, workers=1) == 1
+    (tmp_path / "second").mkdir()
+    journal = tmp_path / "first" / ".inspections.jsonl"
+    journal.rename(tmp_path / "second" / ".inspections.jsonl")
+    assert prepare(copy, tmp_path / "second", size=32) == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images", "masks"),
+        ("ISIC2018_Task1-2_Training_Input", "ISIC2018_Task1_Training_GroundTruth"),
+        ("train", "train_GT"),
+        ("unlabelled", "ground truth"),
+        ("Skin Lesion Segmentation/images", "Skin Lesion Segmentation/labels"),
+    ],
+)
+def test_folders_of_masks_are_known_by_a_word(
+    raw: Path, tmp_path: Path, images: str, masks: str
+) -> None:
+    given = tmp_path / "given"
+    shutil.copytree(raw / IMAGES, given / images)
+    shutil.copytree(raw / MASKS, given / masks)
+    for path in (given / masks).iterdir():
+        path.rename(path.with_name(path.name.replace("_segmentation", "")))
+    assert prepare(given, tmp_path / "data", size=32) == 0
+    assert Counter(row["split"] for row in read_manifest(tmp_path / "data")) == COUNTS
+
+
+def test_the_data_set_does_not_lie_in_the_raw_data(copy: Path) -> None:
+    with pytest.raises(InputError, match="lies in"):
+        prepare(copy, copy / "data", size=32)
+
+
+def test_a_changed_file_is_cached_anew(copy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    before = open_split(data, "test", 32)
+    kept = np.array(before.masks)
+    path = data / "test_GT" / f"{before.names[2]}_segmentation.png"
+    write_mask(path, ~read_mask(path))
+    after = open_split(data, "test", 32)
+    assert np.array_equal(after.images, before.images)
+    assert np.array_equal(after.masks[2], resize_mask(read_mask(path), 32))
+    assert (after.masks[2] != kept[2]).any() and np.array_equal(after.masks[:2], kept[:2])
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage"])
+def test_a_damaged_cache_is_made_anew(copy: Path, tmp_path: Path, damage: bytes) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    masks = np.array(open_split(data, "test", 32).masks)
+    (data / "cache" / "test-32-masks.npy").write_bytes(damage)
+    assert np.array_equal(open_split(data, "test", 32).masks, masks)
+
+
+def test_masks_of_a_hand_made_data_set_are_checked(copy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    name = open_split(data, "test", 32).names[0]
+    write_image(data / "test_GT" / f"{name}_segmentation.png", np.ones((96, 128), np.uint8))
+    with pytest.raises(InputError, match="mask has the level 1"):
+        open_split(data, "test", 32)
 
 
 @pytest.mark.parametrize("what", ["nothing", "no folder", "one pair", "two of a name"])

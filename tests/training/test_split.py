@@ -68,3 +68,29 @@ def test_a_file_of_groups_has_a_name_and_a_group(tmp_path: Path) -> None:
         read_groups(path)
     with pytest.raises(InputError, match="no such file"):
         read_groups(tmp_path / "none.csv")
+
+
+def test_a_group_goes_where_it_fits() -> None:
+    groups = {f"{n:02}": "large" if n < 4 else "other" if n < 8 else str(n) for n in range(20)}
+    splits = split_groups(groups, 0)
+    assert Counter(splits.values()) == {"train": 14, "valid": 2, "test": 4}
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(InputError, match="give at least 3 groups"):
+        split_groups({str(n): "one" for n in range(12)}, 0)
+
+
+def test_empty_cells_are_no_group_and_suffixes_no_matter(tmp_path: Path) -> None:
+    path = tmp_path / "groups.csv"
+    path.write_text("name,group\na.jpg,1\nb,1\nc,\nd,\n")
+    assert read_groups(path) == [{"a", "b"}]
+    path.write_bytes("name,group\nläsion,1\n".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        read_groups(path)
+
+
+def test_made_up_lesions_are_no_near_duplicates() -> None:
+    lesions = (make_lesion(np.random.default_rng(n), 96, 128)[0] for n in range(60))
+    hashes = {str(n): hash_image(lesion) for n, lesion in enumerate(lesions)}
+    assert not list(find_near_duplicates(hashes))

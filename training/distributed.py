@@ -1,0 +1,177 @@
+"""Training on several devices: done to a finished network, from outside.
+
+    torchrun --nproc-per-node 8 -m training.train --data data ...
+    python -m training.train --multiprocessing-distributed --device-list 0,1,2,3,4,5,6,7 ...
+
+One process a device. A process alone is a group of one and goes down the same path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+from torch.nn.parallel import DistributedDataParallel
+
+from training.config import TrainConfig
+from training.device import count_devices
+
+PORT = 29500
+
+
+class Ranks:
+    """The processes that train together, as a context: they meet on entering, and part on leaving.
+
+    Attributes:
+        rank: number of this process.
+        count: of processes.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.rank = int(os.environ.get("RANK", 0))
+        self.count = int(os.environ.get("WORLD_SIZE", 1))
+        self._device = device
+        self._host: distributed.ProcessGroup | None = None  # for what is on the CPU
+
+    def __enter__(self) -> Ranks:
+        if self.count > 1:
+            choose = distributed.get_default_backend_for_device
+            distributed.init_process_group(choose(self._device.type))
+            if self._device.type != "cpu":
+                self._host = distributed.new_group(backend=choose("cpu"))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # After an error the others may wait in a collective that this rank will never join.
+        if self.count > 1 and error is None:
+            distributed.destroy_process_group()
+
+    def any(self, flag: bool) -> bool:
+        """True on every rank if it is on one. The votes are on the CPU: no device waits for them."""
+        if self.count == 1:
+            return flag
+        votes = torch.tensor([float(flag)])
+        distributed.all_reduce(votes, distributed.ReduceOp.MAX, self._host)
+        return bool(votes.item())
+
+    def sum(self, counts: np.ndarray) -> np.ndarray:
+        """Sums an integer array over the ranks."""
+        if self.count == 1:
+            return counts
+        total = torch.from_numpy(counts)
+        distributed.all_reduce(total, group=self._host)
+        return total.numpy()
+
+    def synchronise_statistics(self, network: nn.Module) -> nn.Module:
+        """Replaces the normalisation layers by ones that see the images of all ranks."""
+        if self.count > 1:
+            for name, module in list(network.named_modules()):
+                if isinstance(module, nn.BatchNorm2d):
+                    network.set_submodule(name, SynchronisedNorm(module))
+        return network
+
+    def replicate(self, network: nn.Module, compress: bool) -> nn.Module:
+        """Wraps a network so that its gradients are averaged over the ranks, in fp16 if asked for."""
+        if self.count == 1:
+            return network
+        devices = None if self._device.type == "cpu" else [self._device]
+        # Each rank keeps statistics of its own; those of the first are validated and shipped.
+        replica = DistributedDataParallel(network, devices, gradient_as_bucket_view=True)
+        replica.broadcast_buffers = False
+        if compress:
+            replica.register_comm_hook(None, fp16_compress_hook)
+        return replica
+
+    def copy_buffers(self, network: nn.Module) -> None:
+        """Gives every rank the statistics of the first."""
+        if self.count > 1:
+            for buffer in network.buffers():
+                distributed.broadcast(buffer, 0)
+
+
+class Sum(torch.autograd.Function):
+    """The sum of a tensor over the ranks; so is its gradient."""
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return Sum.forward(context, *gradients)
+
+
+class SynchronisedNorm(nn.BatchNorm2d):
+    """Batch normalisation over the images of all ranks, which hold equally many.
+
+    torch's own runs on some accelerators alone. Mean first, then the variance around it: a second
+    message, and none of the cancellation of mean(x^2) - mean(x)^2.
+    """
+
+    def __init__(self, plain: nn.BatchNorm2d) -> None:
+        super().__init__(plain.num_features, plain.eps, plain.momentum)
+        self.load_state_dict(plain.state_dict())
+        self.to(plain.weight.device)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        x = input.float()
+        ranks = distributed.get_world_size()
+        mean = Sum.apply(x.mean((0, 2, 3))) / ranks
+        centred = x - mean[:, None, None]
+        variance = Sum.apply(centred.square().mean((0, 2, 3))) / ranks
+        with torch.no_grad():
+            momentum = self.momentum or 0.0
+            pixels = ranks * x.numel() / x.shape[1]
+            self.running_mean.lerp_(mean, momentum)  # type: ignore[union-attr]
+            unbiased = variance * (pixels / max(pixels - 1, 1))
+            self.running_var.lerp_(unbiased, momentum)  # type: ignore[union-attr]
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+
+
+def must_launch(config: TrainConfig) -> bool:
+    """True for the process that starts the others; torchrun's own know their rank."""
+    several = config.multiprocessing_distributed or len(config.devices) > 1 or config.nodes > 1
+    return several and "RANK" not in os.environ
+
+
+def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
+    """Runs this command under torchrun, in a process for each device.
+
+    Returns:
+        The exit code: 0 if every process worked.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    host, _, port = config.addr.partition(":")
+    kind = "cpu" if config.device == "cpu" else "accelerator"
+    processes = len(config.devices) or count_devices(kind)
+    rendezvous = ["--nnodes", str(config.nodes), "--rdzv-backend", "c10d", "--rdzv-id", "training"]
+    rendezvous += ["--rdzv-endpoint", f"{host or 'localhost'}:{port or (PORT if host else 0)}"]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, with a warning
+    module = ["-m", "training.train"]
+    try:
+        torchrun([*rendezvous, "--nproc-per-node", str(processes), *module, *arguments])
+    except SignalException as error:  # the processes were told, and have saved
+        return 128 + error.sigval
+    except ChildFailedError as error:
+        return max(failure.exitcode for failure in error.failures.values()) or 1
+    return 0

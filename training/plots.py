@@ -1,0 +1,83 @@
+"""Pictures of a run: curves of its scores, and its validation images with their outlines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor, from_numpy, nn
+
+from inference.files import replacing
+from inference.metrics import score
+from inference.outputs import draw_outline, make_sheet, write_image
+from training.cache import Split
+from training.device import Runtime
+from training.validate import predict
+
+TRUTH = (255, 255, 255)
+COLUMNS = 6
+
+
+def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
+    """Draws loss and validation scores against epochs."""
+    figure = Figure(figsize=(10, 4), layout="constrained")  # no window, no global state
+    axes = figure.subplots(1, 2)
+    epochs = [row["epoch"] + 1 for row in rows]
+    for axis, names in zip(axes, (("loss",), ("dice", "jaccard", "thresholded_jaccard"))):
+        for name in names:
+            axis.plot(epochs, [row[name] for row in rows], label=name.replace("_", " "))
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
+
+
+def draw_overlays(
+    path: Path,
+    network: nn.Module,
+    split: Split,
+    counts: np.ndarray,
+    runtime: Runtime,
+    threshold: float,
+) -> None:
+    """Draws the best, the median and the worst images of a split: a row each.
+
+    The truth is outlined in white, the prediction in green, with its Jaccard index.
+
+    Args:
+        counts: (images, 4) of the network on the split, as `validate` returns them.
+    """
+    jaccard = score(counts)["jaccard"]
+    rows = choose_rows(jaccard)
+    images, masks = split.images[rows], split.masks[rows]
+    predicted = predict(network, from_numpy(images), runtime) > threshold
+    write_image(path, draw_sheet(images, masks, predicted, jaccard[rows]))
+
+
+def choose_rows(jaccard: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
+    """Places of the best, the median and the worst values, best first: (3 * columns,) or fewer."""
+    order = np.argsort(-jaccard, kind="stable")
+    columns = min(columns, len(order))
+    middle = (len(order) - columns) // 2
+    return np.concatenate((order[:columns], order[middle : middle + columns], order[-columns:]))
+
+
+def draw_sheet(
+    images: np.ndarray, masks: np.ndarray, predicted: Tensor, jaccard: np.ndarray
+) -> np.ndarray:
+    """Outlines truth and prediction on (N, S, S, 3) uint8 images: a sheet of three rows."""
+    cells = []
+    for image, mask, found, value in zip(images, masks, predicted.cpu().numpy(), jaccard):
+        cell = draw_outline(draw_outline(image, mask > 0, TRUTH), found)
+        scale = len(cell) / 200
+        spot = (round(4 * scale), round(18 * scale))
+        for colour, width in (((0, 0, 0), 3), (TRUTH, 1)):
+            thickness = max(1, round(width * scale))
+            cv2.putText(
+                cell, f"{value:.2f}", spot, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * scale, colour, thickness
+            )
+        cells.append(cell)
+    return make_sheet(cells, len(cells) // 3)

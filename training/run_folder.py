@@ -1,0 +1,81 @@
+"""The folder of a run: frozen configuration, environment, and no earlier run overwritten.
+
+runs/first/config.json environment.json log.txt metrics.csv curves.png overlays.jpg tensorboard/
+           last.pt previous.pt best.pt
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from inference.command import InputError
+from inference.files import replacing
+from training.config import TrainConfig
+
+CONFIG = "config.json"
+
+
+def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> Path:
+    """Makes a run's folder, or opens that of the run to go on with.
+
+    Args:
+        resume: whether the run goes on; else an earlier one of the same name is moved aside.
+        ran_on: device and ranks, for environment.json.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    run = config.out
+    if resume:
+        for left_over in run.glob(".*.pt"):  # of a process that was killed while it saved
+            left_over.unlink()
+    elif run.is_dir() and any(run.iterdir()):
+        if not (run / CONFIG).exists():
+            raise InputError(f"--out {run}: holds files and is no run; give a folder of its own")
+        os.rename(run, name_backup(run))
+    run.mkdir(parents=True, exist_ok=True)
+    if not (run / CONFIG).exists():
+        write_json(run / CONFIG, config.to_dict())
+    write_json(run / "environment.json", {**describe_environment(), **ran_on})
+    return run
+
+
+def name_backup(run: Path) -> Path:
+    """A name beside a run's that is free: RUN-20260131-235959."""
+    stem = f"{run.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    names = (f"{stem}-{number}" if number else stem for number in count())
+    return next(path for path in map(run.with_name, names) if not path.exists())
+
+
+def describe_environment() -> dict[str, Any]:
+    """What may make two runs of one configuration differ."""
+    commit = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    packages = {found.name: found.version for found in importlib.metadata.distributions()}
+    return {
+        "command": sys.argv,
+        "commit": commit.stdout.strip(),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "cores": os.cpu_count(),
+        "packages": dict(sorted(packages.items())),
+    }
+
+
+def write_json(path: Path, entries: dict[str, Any]) -> None:
+    """Writes a file for people and programs."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
