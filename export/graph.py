@@ -7,14 +7,20 @@ approximated. The network itself is never edited; a copy is.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad, pixel_shuffle
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.model import UNet
+from export.onnx_ops import interleave, padded_conv
+from export.winograd import WinogradConv, WinogradUpConv
+from training.model import LEVELS, MULTIPLE, UNet
+
+Graph = Literal["phases", "winograd", "plain"]
+WINOGRAD_CHANNELS = 128  # fewer do not pay for the transforms, measured in OpenVINO
+# How the three taps of a kernel's row or column fall onto two input pixels: for even results, for odd.
+TAPS = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype=torch.float64)
 
 
 class Deployable(nn.Module):
@@ -33,24 +39,49 @@ class Deployable(nn.Module):
         return torch.sigmoid(self.network(image))
 
 
-def rewrite(network: UNet) -> UNet:
-    """Copies a network in evaluation mode into the form that runs fastest.
+def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
+    """Copies a network in evaluation mode into a form that runs faster; "plain" leaves its layers.
 
     Batch normalisation goes into the convolutions before it, upsampling and its 3x3 convolution become
     four 2x2 convolutions, and the normalisation of the image one multiplication and one addition. The
     two 1x1 convolutions of an attention gate stay two: merged they were slower, as the runtimes fuse
     convolution, sum and ReLU themselves and the merged one needs its inputs copied together.
+
+    "winograd" goes on from there with the convolutions of many channels.
+
+    Args:
+        size: side of the images, in pixels.
     """
+    if graph == "plain":
+        return network
     network = copy.deepcopy(network).float().cpu().eval()
     fold_norms(network)
     for level, up in enumerate(network.up):
         conv = up.get_submodule("1.0")  # behind the upsampling, before its ReLU
         assert isinstance(conv, nn.Conv2d)
-        network.up[level] = PhaseConv(conv)
+        fast = graph == "winograd" and conv.in_channels >= WINOGRAD_CHANNELS
+        network.up[level] = WinogradUpConv(conv) if fast else PhaseConv(conv)
+    if graph == "winograd":
+        odd = size // MULTIPLE % 2 == 1  # the deepest block's maps; all others have even sides
+        for block in (*network.encoder[: LEVELS - odd], *network.decoder):
+            use_winograd(block)
     scale, shift = 1 / network.std, -network.mean / network.std
     # An attribute of the instance hides the method of the class.
     network.__dict__["normalise"] = lambda images: images.permute(0, 3, 1, 2) * scale + shift
     return network
+
+
+def use_winograd(block: nn.Module) -> None:
+    """Replaces the units of 3x3 convolution and ReLU that have channels enough, in place."""
+    for module in list(block.modules()):
+        for name, unit in list(module.named_children()):
+            conv = next(unit.children(), None) if isinstance(unit, nn.Sequential) else None
+            if (
+                isinstance(conv, nn.Conv2d)
+                and conv.kernel_size == (3, 3)
+                and conv.in_channels >= WINOGRAD_CHANNELS
+            ):
+                module.add_module(name, WinogradConv(conv))
 
 
 def fold_norms(network: nn.Module) -> None:
@@ -84,38 +115,12 @@ class PhaseConv(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return Phases.apply(x, self.bias, *self.weights)
-
-
-# How the three taps of a kernel's row or column fall onto two input pixels: for even results, for odd.
-TAPS = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype=torch.float64)
-PHASES = (
-    (0, 0),
-    (0, 1),
-    (1, 0),
-    (1, 1),
-)  # (row, column) of a 2x2 cell, in the order of its channels
-
-
-class Phases(torch.autograd.Function):
-    """The four convolutions of `PhaseConv`; torch pads both sides alike, so ONNX is told by hand."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, bias: Tensor, *weights: Tensor) -> Tensor:
-        phases = [
-            conv2d(pad(x, (1 - column, column, 1 - row, row)), weight, bias).relu()
-            for (row, column), weight in zip(PHASES, weights, strict=True)
-        ]
-        return pixel_shuffle(torch.stack(phases, dim=2).flatten(1, 2), 2)
-
-    @staticmethod
-    def symbolic(g: Any, x: Any, bias: Any, *weights: Any) -> Any:
-        phases = [
-            g.op("Relu", g.op("Conv", x, weight, bias, pads_i=[1 - row, 1 - column, row, column]))
-            for (row, column), weight in zip(PHASES, weights, strict=True)
-        ]
-        cells = g.op("Concat", *phases, axis_i=1)
-        return g.op("DepthToSpace", cells, blocksize_i=2, mode_s="DCR")
+        pads = ((1 - row, 1 - column, row, column) for row in (0, 1) for column in (0, 1))
+        phases = (
+            padded_conv(x, weight, self.bias, pad).relu()
+            for weight, pad in zip(self.weights, pads, strict=True)
+        )
+        return interleave(*phases)
 
 
 def count_gflop(network: UNet, size: int) -> float:

@@ -29,8 +29,8 @@ from export.atc import (
     cut_normalisation,
     explain,
 )
+from export.to_onnx import read_portable_model
 from inference.command import InputError, run
-from inference.contract import METADATA_KEY, Contract
 from inference.files import replacing
 
 SET_ENV = "source /usr/local/Ascend/cann/set_env.sh"
@@ -60,7 +60,7 @@ def to_om(
     """
     if target.suffix != ".om":
         raise InputError(f"{target}: must end in .om; change the name")
-    model, contract = read_model(source)
+    model, contract = read_portable_model(source)
     soc_version = find_soc_version() if soc_version == "auto" else soc_version
     options = AtcOptions(soc_version, batches, precision)
     network, aipp = target.with_suffix(".atc.onnx"), target.with_suffix(".aipp.cfg")
@@ -91,26 +91,6 @@ def to_om(
     console.print(
         f"{target}: converted for {soc_version}, {target.stat().st_size / 1e6:.1f} MB", markup=False
     )
-
-
-def read_model(path: Path) -> tuple[onnx.ModelProto, Contract]:
-    """Reads an exported ONNX file and its contract.
-
-    Raises:
-        InputError: no such file, not ONNX, or without a contract.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such model file; give one that `make export` wrote")
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf's errors have no public base class
-        raise InputError(
-            f"{path}: is not an ONNX file; give one that `make export` wrote"
-        ) from error
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    if METADATA_KEY not in entries:
-        raise InputError(f"{path}: carries no contract; export it with `make export`")
-    return model, Contract.from_json(entries[METADATA_KEY])
 
 
 def find_soc_version() -> str:

@@ -18,7 +18,7 @@ import torch
 import tyro
 from rich.console import Console
 
-from export.graph import Deployable, count_gflop, rewrite
+from export.graph import Deployable, Graph, count_gflop, rewrite
 from export.verify import load_samples, verify
 from inference.command import InputError, run
 from inference.contract import METADATA_KEY, Contract
@@ -35,7 +35,7 @@ def to_onnx(
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="model")],
     arch: Arch | None = None,
     images: Path | None = None,
-    rewritten: bool = True,
+    graph: Graph = "phases",
 ) -> None:
     """Export a checkpoint to ONNX; the file appears only after it was verified against torch.
 
@@ -44,17 +44,22 @@ def to_onnx(
         target: The ONNX file to write.
         arch: Network that a reference's file must hold; it is recognised if left out.
         images: Folder of images to verify on; made-up lesions if left out.
-        rewritten: Rearrange the arithmetic, exactly, for speed; --no-rewritten keeps the layers.
+        graph: How the arithmetic is arranged, exactly: phases suits all runtimes and chips and is what
+            INT8, float16 and OM are made from; winograd is the fastest in float32 on CPUs, in a file of
+            up to twice the size; plain keeps the layers as trained.
     """
     if target.suffix != ".onnx":
         raise InputError(f"{target}: must end in .onnx; change the name")
     network, contract = open_source(source, arch)
-    deployed = Deployable(rewrite(network) if rewritten else network)
+    contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
+    deployed = Deployable(rewrite(network, graph, contract.size))
     model = build_model(deployed, contract)
     with replacing(target) as temporary:
         onnx.save(model, temporary)
         samples = load_samples(images, contract.size)
-        difference = verify(Deployable(network), Segmenter(temporary), samples, contract.threshold)
+        difference = verify(
+            Deployable(network), Segmenter(temporary, provider="cpu"), samples, contract.threshold
+        )
     Console(highlight=False, soft_wrap=True).print(
         f"{target}: verified, largest difference of probability {difference:.1e}, "
         f"{target.stat().st_size / 1e6:.1f} MB",
@@ -107,6 +112,31 @@ def build_model(deployable: Deployable, contract: Contract) -> onnx.ModelProto:
     model.metadata_props.add(key=METADATA_KEY, value=contract.to_json())
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def read_portable_model(path: Path) -> tuple[onnx.ModelProto, Contract]:
+    """Reads an exported ONNX file that other formats can be made from, and its contract.
+
+    Raises:
+        InputError: no such file, not ONNX, without a contract, or arranged for float32 alone.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file; give one that `make export` wrote")
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's errors have no public base class
+        raise InputError(
+            f"{path}: is not an ONNX file; give one that `make export` wrote"
+        ) from error
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    if METADATA_KEY not in entries:
+        raise InputError(f"{path}: carries no contract; export it with `make export`")
+    contract = Contract.from_json(entries[METADATA_KEY])
+    if contract.provenance.get("graph") == "winograd":
+        raise InputError(
+            f"{path}: is arranged for float32 (--graph winograd); export it again without --graph"
+        )
+    return model, contract
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def exported(network: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     ours = UNet("attunet", 4, CONTRACT.mean, CONTRACT.std)
     ours.load_state_dict(network.state_dict())
-    onnx.save(build_model(Deployable(rewrite(ours)), CONTRACT), path)
+    onnx.save(build_model(Deployable(rewrite(ours, "phases", 64)), CONTRACT), path)
     return path
 
 
@@ -104,7 +104,9 @@ def test_aipp_is_the_networks_normalisation_for_every_byte(
 def test_the_cut_model_after_aipp_is_the_model(
     network: UNet, rewritten: bool, rng: np.random.Generator
 ) -> None:
-    model = build_model(Deployable(rewrite(network) if rewritten else network), Contract(size=64))
+    model = build_model(
+        Deployable(rewrite(network, "phases", 64) if rewritten else network), Contract(size=64)
+    )
     cut = cut_normalisation(model, 64)
     images = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     normalised = network.normalise(torch.from_numpy(images)).numpy()
