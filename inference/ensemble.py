@@ -6,10 +6,12 @@ All are called like a Segmenter and cost that many times its time; all are off u
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +37,7 @@ class Looks:
     flips: bool = False
     windows: bool = False
 
-    def open(self, model: Path, threads: int, provider: Provider) -> Model:
+    def open(self, model: Path, threads: int, provider: Provider = "auto") -> Model:
         """Opens the model files and puts the looks around them.
 
         Raises:
@@ -48,6 +50,15 @@ class Looks:
         if self.flips:
             looking = Flipped(looking)
         return Windowed(looking) if self.windows else looking
+
+    def describe(self, model: Path) -> dict[str, Any]:
+        """What the masks depend on, so that those of two runs are not mixed."""
+        files = (model, *self.ensemble)
+        return {
+            "models": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
+            "flips": self.flips,
+            "windows": self.windows,
+        }
 
 
 class Ensemble:

@@ -5,35 +5,25 @@ python -m inference.segment images/ --model model.onnx --output masks
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import tyro
-from rich.console import Console
 
-from inference.command import InputError, run, track
+from inference.command import InputError, run
 from inference.ensemble import Looks
-from inference.files import replacing
-from inference.finished import Finished
-from inference.inputs import find_sources
-from inference.naming import name_outputs
-from inference.pixels import Source
-from inference.products import Done, Failure, Product, Row, Writer
-from inference.report import write_report, write_sheet
+from inference.job import Job, Saved
+from inference.products import Writer
 from inference.session import Provider
 from inference.stream import Stopwatch, segment_images
-from inference.tables import write_measures, write_table
 
 
 def segment(
     images: Annotated[list[str], tyro.conf.Positional],
     model: Path,
     output: Path = Path("masks"),
-    save: tuple[Product | Literal["sheet", "report"], ...] = ("mask",),
+    save: tuple[Saved, ...] = ("mask",),
     batch_size: int = 8,
     threads: int = 0,
     provider: Provider = "auto",
@@ -74,88 +64,13 @@ def segment(
         raise InputError(
             f"--batch-size {batch_size} --threads {threads}: at least 1 and 0; leave them out"
         )
-    if {"sheet", "report"} & set(save) and "mask" not in save:
-        raise InputError("--save sheet or report: they show the masks; add mask")
-    if mm_per_pixel is not None and not mm_per_pixel > 0:
-        raise InputError(f"--mm-per-pixel {mm_per_pixel}: must be above 0, as in 0.02")
-    index, count = parse_shard(shard)
-    part = f"-{index}-of-{count}" if count > 1 else ""
-    threads_used = threads or os.cpu_count() or 1
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    threads = threads or os.cpu_count() or 1
     opened = looks.open(model, threads, provider)
-    stems = dict(list(name_outputs(find_sources(images), output).items())[index - 1 :: count])
-    kinds = frozenset(save) - {"sheet", "report"}
-
-    start = time.perf_counter()
+    job = Job(images, output, save, looks.describe(model), resume, shard, mm_per_pixel)
+    writer = Writer(opened.contract, output, job.stems, job.kinds)
     watch = Stopwatch()
-    finished: dict[Source, Done] = {}
-    failures: list[Failure] = []
-    with Finished(output, part, describe(model, looks), resume) as journal:
-        for source, stem in stems.items():
-            if done := journal.find(source, stem, kinds):
-                finished[source] = done
-        kept = len(finished)
-        waiting = [source for source in stems if source not in finished]
-        writer = Writer(opened.contract, output, stems, kinds)
-        results = segment_images(opened, waiting, writer, batch_size, threads_used, watch)
-        for source, result in zip(waiting, track(results, "segmenting", len(waiting))):
-            if isinstance(result, Done):
-                finished[source] = result
-                journal.add(source, result, kinds)
-            else:
-                failures.append(result)
-                console.print(f"skipped {result.error}", markup=False)
-    seconds = time.perf_counter() - start
-
-    shown = [(source, finished[source]) for source in stems if source in finished]
-    summary = {
-        "images": len(shown),
-        "errors": len(failures),
-        "kept": kept,
-        "seconds": round(seconds, 3),
-        "fps": round((len(shown) - kept) / seconds, 2),
-        "stages": {stage: round(watch.seconds[stage], 3) for stage in ("decode", "infer", "write")},
-    }
-    dones = [done for _, done in shown]
-    write_table(output / f"masks{part}.csv", Row._fields, (done.row for done in dones))
-    write_table(output / f"errors{part}.csv", Failure._fields, failures)
-    if "csv" in save:
-        write_measures(output / f"measures{part}.csv", dones, mm_per_pixel)
-    if "sheet" in save:
-        write_sheet(output / f"sheet{part}.jpg", output, shown, threads_used)
-    if "report" in save:
-        write_report(output / f"report{part}.html", output, summary, shown, failures, threads_used)
-    if json_file:
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    console.print(
-        f"{len(shown)} of {len(stems)} images segmented into {output}"
-        + (f", {kept} of them before," if kept else "")
-        + f" in {seconds:.1f} s, {summary['fps']} images/s",
-        markup=False,
-    )
-    return 1 if failures else 0
-
-
-def parse_shard(shard: str) -> tuple[int, int]:
-    """Turns "2/5" into (2, 5)."""
-    try:
-        index, count = map(int, shard.split("/"))
-    except ValueError:
-        index = count = 0
-    if not 1 <= index <= count:
-        raise InputError(f"--shard {shard}: must be i/n with i from 1 to n, as in 2/5")
-    return index, count
-
-
-def describe(model: Path, looks: Looks) -> dict[str, Any]:
-    """What the masks of a run depend on, for `Finished`."""
-    files = (model, *looks.ensemble)
-    return {
-        "models": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
-        "flips": looks.flips,
-        "windows": looks.windows,
-    }
+    results = segment_images(opened, job.waiting, writer, batch_size, threads, watch)
+    return job.run(zip(job.waiting, results, strict=True), threads, watch.seconds, json_file)
 
 
 if __name__ == "__main__":

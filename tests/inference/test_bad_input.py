@@ -18,8 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import outputs
-from inference import segment as command
+from inference import job, outputs
 from inference.command import InputError
 from inference.contract import Contract
 from inference.inputs import find_sources
@@ -268,7 +267,7 @@ def test_a_file_that_disappears(folder: Path, model: Path, monkeypatch: pytest.M
         (folder / "b.jpg").unlink()
         return found
 
-    monkeypatch.setattr(command, "find_sources", find_then_lose)
+    monkeypatch.setattr(job, "find_sources", find_then_lose)
     assert "No such file" in run_through(folder, model)["b.jpg"]
 
 

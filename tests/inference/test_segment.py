@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from inference.command import InputError
+from inference.job import parse_shard
 from inference.masks import make_mask
 from inference.outputs import write_mask
 from inference.pixels import read_image, read_levels, read_mask, read_resized
-from inference.segment import parse_shard, segment
+from inference.segment import segment
 from inference.session import Segmenter
 from inference.shapes import decode_geojson, decode_rle
 from training.synthesize import make_lesion
