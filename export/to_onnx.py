@@ -34,6 +34,7 @@ def to_onnx(
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="checkpoint")],
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="model")],
     arch: Arch | None = None,
+    recurrence: int = 2,
     images: Path | None = None,
     graph: Graph = "phases",
 ) -> None:
@@ -43,14 +44,18 @@ def to_onnx(
         source: best.pt or last.pt of a run, or a .pkl or .pth of the public reference or ModelZoo.
         target: The ONNX file to write.
         arch: Network that a reference's file must hold; it is recognised if left out.
+        recurrence: The t that a reference's R2U_Net or R2AttU_Net was trained with, which its weights do
+            not tell: its classes say 2, its main.py says 3 unless --t was given.
         images: Folder of images to verify on; made-up lesions if left out.
         graph: How the arithmetic is arranged, exactly: phases suits all runtimes and chips and is what
             INT8, float16 and OM are made from; winograd is the fastest in float32 on CPUs, in a file of
             up to twice the size; plain keeps the layers as trained.
     """
+    if recurrence < 1:
+        raise InputError(f"--recurrence {recurrence}: at least 1; leave it out")
     if target.suffix != ".onnx":
         raise InputError(f"{target}: must end in .onnx; change the name")
-    network, contract = open_source(source, arch)
+    network, contract = open_source(source, arch, recurrence)
     contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
     deployed = Deployable(rewrite(network, graph, contract.size))
     model = build_model(deployed, contract)
@@ -67,7 +72,7 @@ def to_onnx(
     )
 
 
-def open_source(path: Path, arch: Arch | None) -> tuple[UNet, Contract]:
+def open_source(path: Path, arch: Arch | None = None, recurrence: int = 2) -> tuple[UNet, Contract]:
     """Opens a checkpoint of ours or of the reference; its hash goes into the contract."""
     loaded = checkpoint.load(path)
     if "contract" in loaded:
@@ -77,7 +82,7 @@ def open_source(path: Path, arch: Arch | None) -> tuple[UNet, Contract]:
                 f"--arch {arch}: {path} holds {loaded['config']['arch']}; leave --arch out"
             )
     elif reference.is_reference(loaded):
-        network, contract = reference.convert(loaded, arch)
+        network, contract = reference.convert(loaded, arch, recurrence)
     else:
         raise InputError(
             f"{path}: is neither a checkpoint of training.train nor a state dict of the reference; "

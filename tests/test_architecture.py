@@ -22,7 +22,9 @@ DEVICE_HOME = {"training": "device.py", "inference": "session.py"}
 
 
 def modules(layer: str) -> list[Path]:
-    return sorted((ROOT / layer).rglob("*.py"))
+    found = sorted((ROOT / layer).rglob("*.py"))
+    assert found, layer
+    return found
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -72,10 +74,14 @@ def words(path: Path) -> Iterator[str]:
             yield node.id
         elif isinstance(node, ast.Attribute):
             yield node.attr
+        elif isinstance(node, ast.keyword):
+            yield node.arg or ""
         elif isinstance(node, ast.alias):
-            yield node.name
+            yield from node.name.split(".")
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module or "").split(".")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value.split(":")[0]
+            yield node.value.split(":")[0].lower()
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -59,6 +59,15 @@ def test_bootstrap_covers_the_mean_about_95_times_of_100(rng: np.random.Generato
     assert 0.88 <= covered / 200 <= 0.99
 
 
+def test_bootstrap_has_the_width_of_a_95_percent_interval(rng: np.random.Generator) -> None:
+    """For means of many images it is the normal one: 1.96 standard errors to each side."""
+    right = rng.integers(0, 101, 2000)
+    counts = np.stack([right, 100 - right, 0 * right, 0 * right], axis=-1)
+    low, high = bootstrap(counts, resamples=20000)["jaccard"]
+    error = (right / 100).std() / np.sqrt(2000)
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.04)
+
+
 def test_bootstrap_is_the_same_every_time(rng: np.random.Generator) -> None:
     counts = rng.integers(1, 50, (20, 4))
     assert bootstrap(counts) == bootstrap(counts)

@@ -5,6 +5,8 @@ An oracle for tests: LeeJunHyun/Image_Segmentation, width free.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -32,12 +34,13 @@ class UpConv(nn.Module):
 
 
 class RecurrentBlock(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, t: int) -> None:
         super().__init__()
+        self.t = t
         self.conv = nn.Sequential(*relu_conv(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        for step in range(2):
+        for step in range(self.t):
             if step == 0:
                 x1 = self.conv(x)
             x1 = self.conv(x + x1)
@@ -45,9 +48,9 @@ class RecurrentBlock(nn.Module):
 
 
 class RRCNNBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, t: int) -> None:
         super().__init__()
-        self.RCNN = nn.Sequential(RecurrentBlock(outputs), RecurrentBlock(outputs))
+        self.RCNN = nn.Sequential(RecurrentBlock(outputs, t), RecurrentBlock(outputs, t))
         self.Conv_1x1 = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,11 +72,11 @@ class AttentionBlock(nn.Module):
 class ReferenceNetwork(nn.Module):
     """(N, 3, H, W) float, normalised -> (N, 1, H, W) logits."""
 
-    def __init__(self, arch: str, width: int) -> None:
+    def __init__(self, arch: str, width: int, t: int = 2) -> None:
         super().__init__()
         self.block = "RRCNN" if arch.startswith("r2") else "Conv"
         self.gated = "att" in arch
-        block = RRCNNBlock if arch.startswith("r2") else ConvBlock
+        block = partial(RRCNNBlock, t=t) if arch.startswith("r2") else ConvBlock
         channels = [3] + [width * 2**level for level in range(5)]
         for level in range(1, 6):
             setattr(self, f"{self.block}{level}", block(channels[level - 1], channels[level]))

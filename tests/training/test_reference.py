@@ -44,6 +44,20 @@ def test_same_function(arch: Arch, prefix: str) -> None:
     assert contract.provenance["arch"] == arch and contract.provenance["width"] == 4
 
 
+def test_recurrence_is_the_references_t() -> None:
+    torch.manual_seed(1)
+    theirs = ReferenceNetwork("r2attunet", 4, t=3)
+    for _ in range(3):
+        theirs(torch.randn(2, 3, 32, 32))
+    theirs.eval()
+    images, normalised = bytes_and_input()
+    with torch.no_grad():
+        expected = theirs(normalised)[:, 0]
+        right = convert(theirs.state_dict(), recurrence=3)[0](images)
+        wrong = convert(theirs.state_dict())[0](images)
+    assert (right - expected).abs().max() < 1e-4 < (wrong - expected).abs().max()
+
+
 @pytest.mark.parametrize("arch", ARCHS)
 def test_names_are_one_to_one(arch: Arch) -> None:
     theirs = make_reference(arch).state_dict()
@@ -71,3 +85,11 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(InputError, match=r"gate\.2\.psi\.0\.weight"):
         convert(weights)
     assert not is_reference(UNet("attunet", 4).state_dict())
+    assert not is_reference({0: torch.zeros(1)}) and not is_reference({"Conv_1x1.weight": None})
+
+
+def test_weights_of_other_shapes_are_named() -> None:
+    weights = dict(make_reference("attunet").state_dict())
+    weights["Conv1.conv.0.weight"] = torch.zeros(4, 1, 3, 3)
+    with pytest.raises(InputError, match=r"encoder\.0\.0\.0\.weight"):
+        convert(weights)
