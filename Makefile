@@ -9,7 +9,7 @@ SOC_VERSION ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train export segment evaluate int8 om bench
+.PHONY: help setup demo tour test soak lint check prepare train export segment evaluate int8 om bench app
 
 help:  ## what you can do here
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ setup: .venv/installed  ## make .venv and install the project with all it needs
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,export,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,export,openvino,app,dev]'
 	@touch $@
 
 demo: tour  ## see it work
@@ -81,6 +81,9 @@ int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on D
 
 om: .venv/installed  ## MODEL -> model.om for the Ascend chip SOC_VERSION
 	$(RUN) export.to_om $(MODEL) $(MODEL:.onnx=.om) --soc-version $(SOC_VERSION) $(ARGS)
+
+app: .venv/installed  ## open the demo in the browser, with MODEL
+	$(RUN) app --model $(MODEL) $(ARGS)
 
 bench: .venv/installed  ## the speed of MODEL, in every runtime that is installed
 	$(RUN) inference.benchmark --model $(MODEL) $(ARGS)

@@ -6,6 +6,7 @@ python -m app --model model.onnx
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import gradio as gr
@@ -39,6 +40,8 @@ def app(
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
     service = Service({name: Segmenter(path, threads) for name, path in zip(names, model)})
+    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
     try:
         launch(build_page(service), host, port, mcp)
     finally:

@@ -73,7 +73,8 @@ class Service:
     def __init__(self, models: dict[str, Segmenter]) -> None:
         self.models = models
         self.segmenter = next(iter(models.values()))
-        self._folder = tempfile.TemporaryDirectory(prefix="lesions-")
+        self._temporary = tempfile.TemporaryDirectory(prefix="lesions-")
+        self.folder = Path(self._temporary.name)
         self._latest: deque[Path] = deque()
         self._lock = Lock()
 
@@ -167,11 +168,11 @@ class Service:
 
     def close(self) -> None:
         """Deletes all results."""
-        self._folder.cleanup()
+        self._temporary.cleanup()
 
     def make_folder(self) -> Path:
         """A new folder for results; the page copies them out, so that only the latest need stay."""
-        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
         with self._lock:
             self._latest.append(folder)
             if len(self._latest) > KEPT_FOLDERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -48,12 +49,19 @@ def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         port = free.getsockname()[1]
     second = tmp_path_factory.mktemp("second") / "second.onnx"
     shutil.copy(model, second)
+    temporary = tmp_path_factory.mktemp("temporary")
     command = [sys.executable, "-m", "app", "--model", str(model), str(second)]
     command += ["--port", str(port), "--threads", "1"]
     log = tmp_path_factory.mktemp("log") / "log.txt"
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT) as server,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as server,
     ):
         for _ in range(600):
             assert server.poll() is None, log.read_text()
@@ -63,3 +71,4 @@ def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield f"http://127.0.0.1:{port}"
         server.terminate()
         server.wait(30)
+    assert not list(temporary.iterdir())  # uploads and results are gone
