@@ -71,4 +71,5 @@ def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield f"http://127.0.0.1:{port}"
         server.terminate()
         server.wait(30)
-    assert not list(temporary.iterdir())  # uploads and results are gone
+    left = [path for path in temporary.rglob("*") if path.is_file() and path.stat().st_size]
+    assert not left  # neither uploads nor results
