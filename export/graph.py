@@ -1,11 +1,26 @@
-"""The network as it is deployed: bytes in, probability out."""
+"""The network as it is deployed, bytes in, probability out, and its exact rewrites.
+
+A rewritten network computes the same function with less work: the arithmetic is reordered, nothing is
+approximated. The network itself is never edited; a copy is.
+"""
 
 from __future__ import annotations
 
+import copy
+from typing import Any, Literal
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.model import UNet
+from export.onnx_ops import interleave, padded_conv
+from export.winograd import WinogradConv, WinogradUpConv
+from training.model import LEVELS, MULTIPLE, UNet
+
+Graph = Literal["phases", "winograd", "plain"]
+WINOGRAD_CHANNELS = 128  # fewer do not pay for the transforms, measured in OpenVINO
+# How the three taps of a kernel's row or column fall onto two input pixels: for even results, for odd.
+TAPS = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype=torch.float64)
 
 
 class Deployable(nn.Module):
@@ -22,3 +37,105 @@ class Deployable(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return torch.sigmoid(self.network(image))
+
+
+def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
+    """Copies a network in evaluation mode into a form that runs faster; "plain" leaves its layers.
+
+    Batch normalisation goes into the convolutions before it, upsampling and its 3x3 convolution become
+    four 2x2 convolutions, and the normalisation of the image one multiplication and one addition. The
+    two 1x1 convolutions of an attention gate stay two: merged they were slower, as the runtimes fuse
+    convolution, sum and ReLU themselves and the merged one needs its inputs copied together.
+
+    "winograd" goes on from there with the convolutions of many channels.
+
+    Args:
+        size: side of the images, in pixels.
+    """
+    if graph == "plain":
+        return network
+    network = copy.deepcopy(network).float().cpu().eval()
+    fold_norms(network)
+    for level, up in enumerate(network.up):
+        conv = up.get_submodule("1.0")  # behind the upsampling, before its ReLU
+        assert isinstance(conv, nn.Conv2d)
+        fast = graph == "winograd" and conv.in_channels >= WINOGRAD_CHANNELS
+        network.up[level] = WinogradUpConv(conv) if fast else PhaseConv(conv)
+    if graph == "winograd":
+        odd = size // MULTIPLE % 2 == 1  # the deepest block's maps; all others have even sides
+        for block in (*network.encoder[: LEVELS - odd], *network.decoder):
+            use_winograd(block)
+    scale, shift = 1 / network.std, -network.mean / network.std
+    # An attribute of the instance hides the method of the class.
+    network.__dict__["normalise"] = lambda images: images.permute(0, 3, 1, 2) * scale + shift
+    return network
+
+
+def use_winograd(block: nn.Module) -> None:
+    """Replaces the units of 3x3 convolution and ReLU that have channels enough, in place."""
+    for module in list(block.modules()):
+        for name, unit in list(module.named_children()):
+            conv = next(unit.children(), None) if isinstance(unit, nn.Sequential) else None
+            if (
+                isinstance(conv, nn.Conv2d)
+                and conv.kernel_size == (3, 3)
+                and conv.in_channels >= WINOGRAD_CHANNELS
+            ):
+                module.add_module(name, WinogradConv(conv))
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Folds every batch normalisation into the convolution that it follows, in place."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Sequential):
+            for place in range(len(module) - 1):
+                conv, norm = module[place], module[place + 1]
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    module[place] = fuse_conv_bn_eval(conv, norm)
+                    module[place + 1] = nn.Identity()
+
+
+class PhaseConv(nn.Module):
+    """Nearest upsampling x2, 3x3 convolution and ReLU, as four 2x2 convolutions before upsampling.
+
+    Pixels of the result with even row and even column see each input pixel under a fixed set of the 3x3
+    taps, whose weights add up; so do the other three phases. 4 multiplications per result instead of 9,
+    and exact at the borders too, where zeros stand on both sides of the upsampling.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        assert conv.bias is not None
+        kernel = conv.weight.detach().double()
+        self.bias = nn.Parameter(conv.bias.detach())
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.einsum("ri,ocij,sj->ocrs", row, kernel, column).float())
+            for row in TAPS
+            for column in TAPS
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads = ((1 - row, 1 - column, row, column) for row in (0, 1) for column in (0, 1))
+        phases = (
+            padded_conv(x, weight, self.bias, pad).relu()
+            for weight, pad in zip(self.weights, pads, strict=True)
+        )
+        return interleave(*phases)
+
+
+def count_gflop(network: UNet, size: int) -> float:
+    """Arithmetic of the convolutions for one image of (size, size), in GFLOP: 2 for a multiply-add."""
+    total = 0
+
+    def count(conv: nn.Module, inputs: Any, output: Tensor) -> None:
+        nonlocal total
+        assert isinstance(conv, nn.Conv2d)
+        total += 2 * conv.weight.numel() * output.shape[-2] * output.shape[-1]
+
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [conv.register_forward_hook(count) for conv in convolutions]
+    with torch.no_grad():
+        network(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+    for hook in hooks:
+        hook.remove()
+    return total / 1e9

@@ -18,7 +18,7 @@ import torch
 import tyro
 from rich.console import Console
 
-from export.graph import Deployable
+from export.graph import Deployable, Graph, count_gflop, rewrite
 from export.verify import load_samples, verify
 from inference.command import InputError, run
 from inference.contract import METADATA_KEY, Contract
@@ -34,7 +34,9 @@ def to_onnx(
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="checkpoint")],
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="model")],
     arch: Arch | None = None,
+    recurrence: int = 2,
     images: Path | None = None,
+    graph: Graph = "phases",
 ) -> None:
     """Export a checkpoint to ONNX; the file appears only after it was verified against torch.
 
@@ -42,17 +44,27 @@ def to_onnx(
         source: best.pt or last.pt of a run, or a .pkl or .pth of the public reference or ModelZoo.
         target: The ONNX file to write.
         arch: Network that a reference's file must hold; it is recognised if left out.
+        recurrence: The t that a reference's R2U_Net or R2AttU_Net was trained with, which its weights do
+            not tell: its classes say 2, its main.py says 3 unless --t was given.
         images: Folder of images to verify on; made-up lesions if left out.
+        graph: How the arithmetic is arranged, exactly: phases suits all runtimes and chips and is what
+            INT8, float16 and OM are made from; winograd is the fastest in float32 on CPUs, in a file of
+            up to twice the size; plain keeps the layers as trained.
     """
+    if recurrence < 1:
+        raise InputError(f"--recurrence {recurrence}: at least 1; leave it out")
     if target.suffix != ".onnx":
         raise InputError(f"{target}: must end in .onnx; change the name")
-    network, contract = open_source(source, arch)
-    deployable = Deployable(network)
-    model = build_model(deployable, contract)
+    network, contract = open_source(source, arch, recurrence)
+    contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
+    deployed = Deployable(rewrite(network, graph, contract.size))
+    model = build_model(deployed, contract)
     with replacing(target) as temporary:
         onnx.save(model, temporary)
         samples = load_samples(images, contract.size)
-        difference = verify(deployable, Segmenter(temporary), samples, contract.threshold)
+        difference = verify(
+            Deployable(network), Segmenter(temporary, provider="cpu"), samples, contract.threshold
+        )
     Console(highlight=False, soft_wrap=True).print(
         f"{target}: verified, largest difference of probability {difference:.1e}, "
         f"{target.stat().st_size / 1e6:.1f} MB",
@@ -60,7 +72,7 @@ def to_onnx(
     )
 
 
-def open_source(path: Path, arch: Arch | None) -> tuple[UNet, Contract]:
+def open_source(path: Path, arch: Arch | None = None, recurrence: int = 2) -> tuple[UNet, Contract]:
     """Opens a checkpoint of ours or of the reference; its hash goes into the contract."""
     loaded = checkpoint.load(path)
     if "contract" in loaded:
@@ -70,13 +82,17 @@ def open_source(path: Path, arch: Arch | None) -> tuple[UNet, Contract]:
                 f"--arch {arch}: {path} holds {loaded['config']['arch']}; leave --arch out"
             )
     elif reference.is_reference(loaded):
-        network, contract = reference.convert(loaded, arch)
+        network, contract = reference.convert(loaded, arch, recurrence)
     else:
         raise InputError(
             f"{path}: is neither a checkpoint of training.train nor a state dict of the reference; "
             "give one of them"
         )
-    origin = {"checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    origin = {
+        "checkpoint": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "gflop": round(count_gflop(network, contract.size), 4),
+    }
     return network, dataclasses.replace(contract, provenance={**contract.provenance, **origin})
 
 
@@ -101,6 +117,31 @@ def build_model(deployable: Deployable, contract: Contract) -> onnx.ModelProto:
     model.metadata_props.add(key=METADATA_KEY, value=contract.to_json())
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def read_portable_model(path: Path) -> tuple[onnx.ModelProto, Contract]:
+    """Reads an exported ONNX file that other formats can be made from, and its contract.
+
+    Raises:
+        InputError: no such file, not ONNX, without a contract, or arranged for float32 alone.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file; give one that `make export` wrote")
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's errors have no public base class
+        raise InputError(
+            f"{path}: is not an ONNX file; give one that `make export` wrote"
+        ) from error
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    if METADATA_KEY not in entries:
+        raise InputError(f"{path}: carries no contract; export it with `make export`")
+    contract = Contract.from_json(entries[METADATA_KEY])
+    if contract.provenance.get("graph") == "winograd":
+        raise InputError(
+            f"{path}: is arranged for float32 (--graph winograd); export it again without --graph"
+        )
+    return model, contract
 
 
 if __name__ == "__main__":

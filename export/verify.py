@@ -66,9 +66,7 @@ def verify(
         ]
     expected, found = (np.concatenate(maps) for maps in zip(*pairs))
     difference = float(np.abs(expected - found).max())
-    masks = expected > threshold, found > threshold
-    both, either = np.count_nonzero(masks[0] & masks[1]), np.count_nonzero(masks[0] | masks[1])
-    iou = both / either if either else 1.0
+    iou = mask_iou(expected > threshold, found > threshold)
     # Written so that a NaN fails.
     if not (difference < MOST_DIFFERENCE and iou > LEAST_IOU):
         raise ParityError(
@@ -76,3 +74,9 @@ def verify(
             f"below {MOST_DIFFERENCE}), mask IoU {iou:.5f} (must be above {LEAST_IOU}); nothing written"
         )
     return difference
+
+
+def mask_iou(expected: np.ndarray, found: np.ndarray) -> float:
+    """Intersection over union of two boolean arrays, all images together; 1 where both are empty."""
+    either = np.count_nonzero(expected | found)
+    return np.count_nonzero(expected & found) / either if either else 1.0

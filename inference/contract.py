@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,10 +60,24 @@ class Contract:
                 f"contract with colours {self.colours} and resize {self.resize}: "
                 'only "RGB" and "area" are known; export the model again with this release'
             )
-        if not (isinstance(self.size, int) and self.size > 0):
-            raise InputError(f"contract with size {self.size}: it must be a positive whole number")
-        if not 0 < self.threshold < 1:
-            raise InputError(f"threshold {self.threshold}: must lie between 0 and 1, as in 0.5")
+        rules = {
+            "size": (
+                isinstance(self.size, int) and is_number(self.size) and self.size > 0,
+                "above 0",
+            ),
+            "mean": (is_colour(self.mean), "three numbers"),
+            "std": (is_colour(self.std) and min(self.std) > 0, "three numbers above 0"),
+            "threshold": (is_number(self.threshold) and 0 < self.threshold < 1, "between 0 and 1"),
+            "largest_region": (isinstance(self.largest_region, bool), "true or false"),
+            "fill_holes": (isinstance(self.fill_holes, bool), "true or false"),
+            "classes": (all(isinstance(name, str) for name in self.classes), "names"),
+            "provenance": (isinstance(self.provenance, dict), "entries by name"),
+        }
+        for name, (holds, rule) in rules.items():
+            if not holds:
+                raise InputError(
+                    f"contract with {name} {getattr(self, name)!r}: must be {rule}; change it"
+                )
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -83,8 +98,18 @@ class Contract:
                     "release; export the model again with this one"
                 )
             tuples = {
-                key: tuple(entries[key]) for key in ("mean", "std", "classes") if key in entries
+                key: tuple(value) for key, value in entries.items() if isinstance(value, list)
             }
             return cls(**{**entries, **tuples})
-        except (json.JSONDecodeError, TypeError) as error:
+        except (json.JSONDecodeError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"unreadable contract ({error}): export the model again") from error
+
+
+def is_number(value: Any) -> bool:
+    """True for a finite number; a bool is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_colour(value: Any) -> bool:
+    """True for three finite numbers."""
+    return isinstance(value, tuple) and len(value) == 3 and all(map(is_number, value))

@@ -16,15 +16,17 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from inference.command import InputError, run, track
+from inference.ensemble import Looks
 from inference.files import index_images, index_masks, replacing
 from inference.masks import make_mask
 from inference.metrics import FAILURE, METRICS, average, bootstrap, count, score
-from inference.pixels import read_mask
-from inference.session import Segmenter
-from inference.stream import Segmented, map_ahead, segment_images
+from inference.pixels import Source, read_mask
+from inference.session import Provider
+from inference.stream import Model, Segmented, map_ahead, segment_images
 
 WORST = 10
 
@@ -35,7 +37,9 @@ def evaluate(
     model: Path | None = None,
     predictions: Path | None = None,
     threads: int = 0,
+    provider: Provider = "auto",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    looks: Annotated[Looks, tyro.conf.OmitArgPrefixes] = Looks(),  # noqa: B008  # frozen
 ) -> None:
     """Score a model, or a folder of predicted masks, against the true masks.
 
@@ -48,14 +52,18 @@ def evaluate(
         model: Model file to score, as `make export` writes it.
         predictions: Folder of predicted masks to score instead, named as the true ones.
         threads: Cores to use; 0 is all of them.
+        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
         json_file: Where to write the scores.
+        looks: How often an image is looked at.
     """
+    if threads < 0:
+        raise InputError(f"--threads {threads}: at least 0; leave it out")
     threads = threads or os.cpu_count() or 1
     names = index_images(images)
     truths = index_masks(masks)
     require_same_names(names, truths, images, masks)
     if model and not predictions:
-        counts = count_model(Segmenter(model, threads), names, truths, threads)
+        counts = count_model(looks.open(model, threads, provider), names, truths, threads)
     elif predictions and not model:
         made = index_masks(predictions)
         require_same_names(names, made, images, predictions)
@@ -63,10 +71,10 @@ def evaluate(
     else:
         raise InputError("give --model or --predictions, one of the two")
     scores = summarise(list(names), np.array(list(track(counts, "scoring", len(names)))))
+    Console().print(tabulate(scores))
     if json_file:
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(scores, indent=2) + "\n")
-    Console().print(tabulate(scores))
 
 
 def require_same_names(
@@ -85,18 +93,18 @@ def require_same_names(
 
 
 def count_model(
-    segmenter: Segmenter, images: dict[str, Path], truths: dict[str, Path], threads: int
+    model: Model, images: dict[str, Path], truths: dict[str, Path], threads: int
 ) -> Iterator[np.ndarray]:
     """Yields the counts of the model's mask of each image, in order."""
-    names = {path: name for name, path in images.items()}
+    names: dict[Source, str] = {path: name for name, path in images.items()}
 
     def compare(image: Segmented) -> np.ndarray:
         if image.error:
             raise InputError(image.error)
-        mask = make_mask(image.probability, image.height, image.width, segmenter.contract)
-        return count_pair(truths[names[image.path]], mask, image.path)
+        mask = make_mask(image.probability, image.height, image.width, model.contract)
+        return count_pair(truths[names[image.source]], mask, image.source)
 
-    return segment_images(segmenter, names, compare, threads=threads)
+    return segment_images(model, names, compare, threads=threads)
 
 
 def count_predictions(
@@ -111,7 +119,7 @@ def count_predictions(
         yield from map_ahead(pool, compare, names, ahead=4 * threads)
 
 
-def count_pair(truth_path: Path, predicted: np.ndarray, source: Path) -> np.ndarray:
+def count_pair(truth_path: Path, predicted: np.ndarray, source: Source) -> np.ndarray:
     """Counts one pair of masks; the truth is read from its file, at its own size."""
     truth = read_mask(truth_path)
     if truth.shape != predicted.shape:
@@ -158,7 +166,7 @@ def tabulate(scores: dict[str, Any]) -> Table:
             "" if pooled is None else f"{pooled:.4f}",
         )
     worst = ", ".join(f"{entry['image']} {entry['jaccard']:.2f}" for entry in scores["worst"])
-    table.caption = (
+    table.caption = escape(
         f"failures (jaccard below {FAILURE}): {scores['failure_rate']:.1%}; worst: {worst}"
     )
     return table

@@ -28,6 +28,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say what it is full for
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -38,12 +41,29 @@ def is_image(path: Path) -> bool:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """All image files below `folder`, sorted; hidden files and folders are passed over."""
+    """All image files below `folder`, sorted; hidden files and folders are passed over.
+
+    Links to folders are followed, but not round in a circle.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
     found = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        folders[:] = sorted(
+            name for name in folders if not (name.startswith(".") or is_loop(Path(parent, name)))
+        )
         found += [Path(parent, name) for name in sorted(names) if is_image(Path(name))]
     return found
+
+
+def fail(error: OSError) -> None:
+    raise error
+
+
+def is_loop(folder: Path) -> bool:
+    """True for a link to a folder that the path to the link has come through."""
+    return folder.is_symlink() and any(map(folder.samefile, folder.parents))
 
 
 def find_images(inputs: Iterable[str | Path]) -> list[tuple[Path, Path]]:

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from threading import Lock
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from inference.command import InputError
-from inference.pixels import read_image, resize
-from inference.session import Segmenter
+from inference.contract import Contract
+from inference.pixels import Source, read_resized
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class Model(Protocol):
+    """A Segmenter, or what can be called like one."""
+
+    contract: Contract
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """(N, S, S, 3) uint8 -> (N, S, S) float32 probability, S the contract's size."""
+
+
 class Decoded(NamedTuple):
     """An image on its way to the model, or the reason why it is not."""
 
-    path: Path
+    source: Source
     pixels: np.ndarray  # (S, S, 3) uint8 RGB; empty if there is an error
     height: int = 0
     width: int = 0
@@ -33,11 +42,32 @@ class Decoded(NamedTuple):
 class Segmented(NamedTuple):
     """An image's probability map at the model's size, and the image's own size."""
 
-    path: Path
+    source: Source
     probability: np.ndarray  # (S, S) float32; empty if there is an error
     height: int
     width: int
     error: str
+
+
+class Stopwatch:
+    """Adds up the seconds that all threads spend in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._lock = Lock()
+
+    def time(self, stage: str, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+        """`function`, its seconds counted under the name of a stage."""
+
+        def timed(item: Item) -> Result:
+            start = time.perf_counter()
+            try:
+                return function(item)
+            finally:
+                with self._lock:
+                    self.seconds[stage] += time.perf_counter() - start
+
+        return timed
 
 
 def map_ahead(
@@ -58,44 +88,51 @@ def map_ahead(
 
 
 def segment_images(
-    segmenter: Segmenter,
-    paths: Iterable[Path],
+    model: Model,
+    sources: Iterable[Source],
     finish: Callable[[Segmented], Result],
     batch_size: int = 8,
     threads: int = 2,
+    watch: Stopwatch | None = None,
 ) -> Iterator[Result]:
     """Segments image files in order.
+
+    At most 2 * `batch_size` images wait before the model and as many behind it, all at its size; only
+    those in the hands of a thread are there at their own size.
 
     Args:
         finish: what becomes of each image; it runs in a thread, several at once.
         batch_size: images computed at once; it changes the speed, not the masks.
         threads: threads that decode, and as many that finish.
+        watch: times the stages decode, infer and write.
 
     Yields:
         What `finish` returned, image by image. A file that cannot be read reaches `finish` with its
         `error` set.
     """
-    decode = partial(decode_image, size=segmenter.contract.size)
+    watch = watch or Stopwatch()
+    size = model.contract.size
+
+    def decode(source: Source) -> Decoded:
+        try:
+            return Decoded(source, *read_resized(source, size))
+        except (InputError, OSError) as error:
+            return Decoded(source, np.empty(0, np.uint8), error=str(error))
+
     with ThreadPoolExecutor(threads) as decoders, ThreadPoolExecutor(threads) as finishers:
-        decoded = map_ahead(decoders, decode, paths, ahead=2 * batch_size)
-        segmented = infer(segmenter, decoded, batch_size)
+        decoded = map_ahead(decoders, watch.time("decode", decode), sources, ahead=2 * batch_size)
+        segmented = infer(watch.time("infer", model), decoded, batch_size)
+        finish = watch.time("write", finish)
         yield from map_ahead(finishers, finish, segmented, ahead=2 * batch_size)
 
 
-def decode_image(path: Path, size: int) -> Decoded:
-    """Reads one image and squashes it to the model's size; an error becomes part of the result."""
-    try:
-        image = read_image(path)
-    except (InputError, OSError) as error:
-        return Decoded(path, np.empty(0, np.uint8), error=str(error))
-    return Decoded(path, resize(image, size), *image.shape[:2])
-
-
-def infer(segmenter: Segmenter, decoded: Iterator[Decoded], batch_size: int) -> Iterator[Segmented]:
+def infer(
+    model: Callable[[np.ndarray], np.ndarray], decoded: Iterator[Decoded], batch_size: int
+) -> Iterator[Segmented]:
     """Runs the model on batches of the images that could be read; keeps the order of all."""
     while batch := list(islice(decoded, batch_size)):
         readable = [image.pixels for image in batch if not image.error]
-        probabilities = iter(segmenter(np.stack(readable)) if readable else ())
-        for path, empty, height, width, error in batch:
+        probabilities = iter(model(np.stack(readable)) if readable else ())
+        for source, empty, height, width, error in batch:
             probability = empty if error else next(probabilities)
-            yield Segmented(path, probability, height, width, error)
+            yield Segmented(source, probability, height, width, error)

@@ -28,8 +28,9 @@ from torch import Tensor
 from inference.command import run
 from inference.files import list_images, replacing
 from inference.pixels import read_image, resize
+from training.cache import Split
 from training.config import make_config
-from training.data import Batches, Split
+from training.data import Batches
 from training.synthesize import make_lesion
 
 BATCH = 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,18 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; give one that training.train wrote")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of old kinds of files, which are read or refused anyway
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: holds more than weights and plain values (a whole pickled network?), or is no "
+            "checkpoint; save network.state_dict() with torch.save"
+        ) from error
+    except Exception as error:  # a damaged file makes torch raise whatever it comes across
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{path}: cannot be read as a checkpoint ({reason}); give another"
         ) from error
@@ -75,9 +85,19 @@ def shipped_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def open_network(checkpoint: dict[str, Any]) -> tuple[UNet, Contract]:
-    """Builds the network that a checkpoint of ours ships, in evaluation mode."""
+    """Builds the network that a checkpoint of ours ships, in evaluation mode.
+
+    Raises:
+        InputError: the checkpoint is not whole.
+    """
     contract = Contract.from_json(checkpoint["contract"])
-    config = checkpoint["config"]
-    network = UNet(config["arch"], config["width"], contract.mean, contract.std)
-    network.load_state_dict(shipped_weights(checkpoint))
+    try:
+        config = checkpoint["config"]
+        network = UNet(config["arch"], config["width"], contract.mean, contract.std)
+        network.load_state_dict(shipped_weights(checkpoint))
+    except (KeyError, TypeError, AttributeError, AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"checkpoint with other weights than its config says ({reason})"
+        ) from error
     return network.eval(), contract

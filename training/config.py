@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
 from inference.command import InputError
+from training.device import Device
 from training.model import MULTIPLE, Arch
 
 Recipe = Literal["default", "reference"]
@@ -88,7 +89,7 @@ class TrainConfig:
     compile: Flag = False
     """Compile the network with torch.compile: minutes at first, faster steps after."""
 
-    device: Literal["auto", "cpu", "cuda", "npu"] = "auto"
+    device: Device = "auto"
     """Where to train; auto takes the accelerator if there is one."""
     device_list: str = ""
     """Devices to train on, as in 0,1,2,3; those of this machine if left out."""

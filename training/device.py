@@ -8,15 +8,18 @@ import importlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from inference.command import InputError
-from training.config import TrainConfig
 
+if TYPE_CHECKING:  # which imports the names of devices from here
+    from training.config import TrainConfig
+
+Device = Literal["auto", "cpu", "cuda", "npu"]
 Network = TypeVar("Network", bound=nn.Module)
 CURES = {
     "cuda": "install a CUDA build of torch and check `nvidia-smi`",

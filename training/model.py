@@ -11,7 +11,8 @@ AttU_Net; `training.reference` maps their weights onto these names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -38,16 +39,16 @@ class PlainBlock(nn.Sequential):
 
 
 class RecurrentUnit(nn.Module):
-    """One unit whose weights are shared over `steps` + 1 passes: y = f(x), then y = f(x + y)."""
+    """One unit whose weights are shared over `recurrence` + 1 passes: y = f(x), then y = f(x + y)."""
 
-    def __init__(self, channels: int, steps: int = 2) -> None:
+    def __init__(self, channels: int, recurrence: int) -> None:
         super().__init__()
-        self.steps = steps
+        self.recurrence = recurrence
         self.unit = conv_norm_relu(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.unit(x)
-        for _ in range(self.steps):
+        for _ in range(self.recurrence):
             y = self.unit(x + y)
         return y
 
@@ -55,10 +56,10 @@ class RecurrentUnit(nn.Module):
 class RecurrentResidualBlock(nn.Module):
     """x = project(x); x + recur(recur(x)): the RRCNN block of R2U-Net, arXiv:1802.06955."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, recurrence: int) -> None:
         super().__init__()
         self.project = nn.Conv2d(inputs, outputs, 1)
-        self.recur = nn.Sequential(RecurrentUnit(outputs), RecurrentUnit(outputs))
+        self.recur = nn.Sequential(*(RecurrentUnit(outputs, recurrence) for _ in range(2)))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.project(x)
@@ -99,6 +100,7 @@ class UNet(nn.Module):
     Args:
         arch: which of the four networks.
         width: channels of the first level; level k has width * 2**k. The reference has 64.
+        recurrence: of recurrent blocks, how often a unit sees its own output.
         mean, std: normalisation per channel, on the scale 0..1: (x / 255 - mean) / std.
 
     Shape:
@@ -114,10 +116,13 @@ class UNet(nn.Module):
         width: int = 64,
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.5, 0.5, 0.5),
+        recurrence: int = 2,
     ) -> None:
         super().__init__()
         assert arch in get_args(Arch) and width >= 2, (arch, width)
-        block = RecurrentResidualBlock if arch.startswith("r2") else PlainBlock
+        block: Callable[[int, int], nn.Module] = PlainBlock
+        if arch.startswith("r2"):
+            block = partial(RecurrentResidualBlock, recurrence=recurrence)
         channels = [width * 2**level for level in range(LEVELS)]
         shallow_to_deep = list(pairwise(channels))
         self.encoder = nn.ModuleList(

@@ -12,7 +12,7 @@ from torch import Tensor, from_numpy, nn
 from inference.files import replacing
 from inference.metrics import score
 from inference.outputs import draw_outline, make_sheet, write_image
-from training.data import Split
+from training.cache import Split
 from training.device import Runtime
 from training.validate import predict
 

@@ -2,10 +2,12 @@
 
     python -m training.prepare ISIC2018/ data/
     python -m training.prepare photos/ data/ --masks outlines/
+    python -m training.prepare ISIC2018/ data/ --also frames/
 
-    data/train  train_GT  valid  valid_GT  test  test_GT    files, linked or copied, under their own names
-    data/cache/train-224-images.npy ...                     resized once, so no epoch decodes a file again
-    data/manifest.csv                                       name, split, group, width, height, hashes
+    data/train  train_GT  valid  valid_GT  test  test_GT   the files, copied
+    data/frames/train ...                                  a further source, laid out alike
+    data/cache/train-224-images.npy ...                    resized once: no epoch decodes a file
+    data/manifest.csv                                      split, group, size and hashes by name
 
 Interrupted, it goes on where it was; run again, it changes nothing.
 """
@@ -13,65 +15,39 @@ Interrupted, it goes on where it was; run again, it changes nothing.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import os
 import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import astuple, dataclass
-from functools import partial
+from collections.abc import Container
+from itertools import product
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import numpy as np
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from inference.command import InputError, run, track
-from inference.files import image_name, index, list_images, replacing
-from inference.pixels import read_image, read_levels
-from inference.stream import map_ahead
-from training.data import SPLITS, build_cache
-from training.duplicates import group_names, hash_image, read_groups
-
-MASK_FOLDER = ("mask", "groundtruth", "ground_truth", "segmentation", "label", "annotation", "_gt")
-
-
-class Pair(NamedTuple):
-    name: str
-    image: Path
-    mask: Path
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What is known of a pair once it was read: a line of the journal of inspections.
-
-    `stamp` tells whether the files are still those that were inspected. `problem` is empty for a
-    pair that is whole; sizes are in pixels.
-    """
-
-    name: str
-    stamp: str
-    problem: str
-    width: int = 0
-    height: int = 0
-    sha256: str = ""
-    phash: str = ""
+from inference.command import InputError, run
+from inference.files import list_images, replacing
+from training.cache import open_split
+from training.model import MULTIPLE
+from training.pairs import Inspection, Pair, find_pairs, inspect_all
+from training.split import SPLITS, find_near_duplicates, group_names, read_groups, split_groups
 
 
 class Entry(NamedTuple):
-    """A line of manifest.csv."""
+    """A line of manifest.csv: sizes in pixels, hashes in hexadecimal digits."""
 
     name: str
+    source: str
     split: str
     group: str
     width: int
     height: int
     sha256: str
+    mask_sha256: str
     phash: str
 
 
@@ -79,12 +55,13 @@ def prepare(
     raw: Annotated[Path, tyro.conf.Positional],
     data: Annotated[Path, tyro.conf.Positional],
     masks: Path | None = None,
+    also: tuple[Path, ...] = (),
     groups: Path | None = None,
     size: int = 224,
     seed: int = 0,
     workers: int = 0,
 ) -> int:
-    """Check, split (70/10/20) and cache a folder of images and masks for training.
+    """Check, split (70/10/20) and cache folders of images and masks for training.
 
     Exit code: 0 if every pair is in, 1 if broken ones were left out (each is named), 2 for bad input.
 
@@ -93,185 +70,88 @@ def prepare(
             challenge's archives were unpacked in.
         data: Folder to write the data set to.
         masks: Folder of the masks, named NAME_segmentation.png, NAME_mask.png or NAME.png.
+        also: Further raw folders. An image goes to the split of the image of the same name in the
+            other folders, as it is of the same lesion.
         groups: CSV of name,group: photographs of one lesion, to be kept on one side of the split.
             Near duplicates that are found by perceptual hash are added to them.
         size: Side in pixels of the cached images: the --size of the training.
         seed: Another seed is another split; the same seed is the same split on every machine.
         workers: Threads that read images; 0 is one a core.
     """
-    if size < 16 or workers < 0:
-        raise InputError(f"--size {size} --workers {workers}: at least 16 and 0; leave them out")
+    if size < 1 or size % MULTIPLE or workers < 0:
+        raise InputError(
+            f"--size {size} --workers {workers}: a multiple of {MULTIPLE}, and at least 0; leave them out"
+        )
+    for folder in filter(None, (raw, masks, *also)):
+        if folder.resolve() in (data.resolve(), *data.resolve().parents):
+            raise InputError(f"{data}: lies in {folder}, the raw data; give a folder elsewhere")
+    sources = [folder.resolve().name for folder in also]
+    taken = {"cache", *SPLITS, *(f"{split}_GT" for split in SPLITS)}
+    if len({*sources, *taken}) < len(sources) + len(taken):
+        raise InputError(f"--also {' '.join(sources)}: folders of different names are needed")
     workers = workers or os.cpu_count() or 1
-    console = Console(highlight=False, soft_wrap=True)
-    pairs, unpaired = find_pairs(raw, masks)
     known_groups = read_groups(groups) if groups else []
+    pairs, problems = find_pairs(raw, masks)
+    for folder, source in zip(also, sources):
+        more, unpaired = find_pairs(folder, source=source)
+        pairs, problems = pairs + more, problems + unpaired
 
     data.mkdir(parents=True, exist_ok=True)
-    inspections = inspect_all(pairs, data / ".inspections.csv", workers)
-    problems = unpaired + [
-        f"{entry.name}: {entry.problem}" for entry in inspections if entry.problem
+    inspections = inspect_all(pairs, data / ".inspections.jsonl", workers)
+    inspected = dict(zip(pairs, inspections))
+    whole = {pair: found for pair, found in inspected.items() if not found.problem}
+    problems += [
+        f"{pair.key}: {found.problem}" for pair, found in inspected.items() if found.problem
     ]
-    whole = [entry for entry in inspections if not entry.problem]
-    if len(whole) < len(SPLITS):
+    if len({pair.name for pair in whole}) < len(SPLITS):
         raise InputError(
             f"{raw}: {len(whole)} whole pairs of image and mask; a split needs 3 at least"
             + (f"; the first problem: {problems[0]}" if problems else "")
         )
     manifest = make_manifest(whole, known_groups, seed)
+    places = {}
+    for pair, entry in zip(whole, manifest):
+        folder = data / pair.source
+        mask_name = f"{pair.name}_segmentation{pair.mask.suffix}"
+        places[folder / entry.split / pair.image.name] = pair.image
+        places[folder / f"{entry.split}_GT" / mask_name] = pair.mask
+    if not (data / "manifest.csv").exists():
+        refuse_strangers(data, ["", *sources], places)
     write_manifest(data / "manifest.csv", manifest)
-    place_files(data, pairs, manifest)
+    for target, source_file in places.items():
+        place(source_file, target)
     for split in SPLITS:
-        build_cache(data, split, size, workers)
+        open_split(data, split, size, workers)
 
+    console = Console(highlight=False, soft_wrap=True)
     console.print(tabulate(manifest))
     for problem in problems:
         console.print(f"left out: {problem}", markup=False)
+    if problems:
+        console.print(
+            f"to bring them in, mend them and prepare a new folder: {data} keeps its split"
+        )
     return 1 if problems else 0
 
 
-def find_pairs(raw: Path, mask_folder: Path | None) -> tuple[list[Pair], list[str]]:
-    """Finds images and their masks.
-
-    Returns:
-        The pairs sorted by name, and a line for each file that has no partner.
-
-    Raises:
-        InputError: no pair, or two files for one name.
-    """
-    for folder in filter(None, (raw, mask_folder)):
-        if not folder.is_dir():
-            raise InputError(f"{folder}: is no folder; give the folder of the raw data")
-    files = [path for path in list_images(raw) if not path.stem.endswith("_superpixels")]
-    if mask_folder:
-        mask_files = list_images(mask_folder)
-        inside = set(mask_files)
-        image_files = [path for path in files if path not in inside]
-    else:
-        mask_files = [path for path in files if is_mask(path.relative_to(raw))]
-        image_files = [path for path in files if not is_mask(path.relative_to(raw))]
-    images = index(raw, {path: path.stem for path in image_files})
-    masks = index(mask_folder or raw, {path: image_name(path) for path in mask_files})
-    names = sorted(images.keys() & masks.keys())
-    if not names:
-        raise InputError(
-            f"{raw}: {len(images)} images and {len(masks)} masks, none of one name; "
-            "name the masks NAME_segmentation.png, or give their folder with --masks"
-        )
-    alone = [f"{images[name]} has no mask" for name in sorted(images.keys() - masks.keys())]
-    alone += [f"{masks[name]} has no image" for name in sorted(masks.keys() - images.keys())]
-    return [Pair(name, images[name], masks[name]) for name in names], alone
-
-
-def is_mask(path: Path) -> bool:
-    """True for NAME_segmentation.png, NAME_mask.png, and files in a folder named as one of masks."""
-    folders = "/".join(path.parts[:-1]).lower()
-    return image_name(path) != path.stem or any(word in folders for word in MASK_FOLDER)
-
-
-def inspect_all(pairs: list[Pair], journal: Path, workers: int) -> list[Inspection]:
-    """Inspects every pair that the journal does not know yet, and notes each as it is done."""
-    known = read_journal(journal)
-    current = [known.get((pair.name, stamp_files(pair))) for pair in pairs]
-    waiting = [pair for pair, inspection in zip(pairs, current) if inspection is None]
-    if waiting:
-        with (
-            journal.open("a", newline="", encoding="utf-8") as file,
-            ThreadPoolExecutor(workers) as pool,
-        ):
-            writer = csv.writer(file)
-            done = map_ahead(pool, inspect_pair, waiting, ahead=4 * workers)
-            for inspection in track(done, "checking", len(waiting)):
-                known[inspection.name, inspection.stamp] = inspection
-                writer.writerow(astuple(inspection))
-    return [known[pair.name, stamp_files(pair)] for pair in pairs]
-
-
-def read_journal(journal: Path) -> dict[tuple[str, str], Inspection]:
-    """Reads the inspections of an earlier run; a line that was cut short is passed over."""
-    known: dict[tuple[str, str], Inspection] = {}
-    if journal.exists():
-        with journal.open(newline="", encoding="utf-8") as file:
-            for row in csv.reader(file):
-                with suppress(ValueError, TypeError):
-                    name, stamp, problem, width, height, *hashes = row
-                    entry = Inspection(name, stamp, problem, int(width), int(height), *hashes)
-                    known[name, stamp] = entry
-    return known
-
-
-def stamp_files(pair: Pair) -> str:
-    """Sizes and times of a pair's files: changes when one of them does."""
-    try:
-        stats = pair.image.stat(), pair.mask.stat()
-    except OSError:  # a dangling link: the inspection will say so
-        return ""
-    return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
-
-
-def inspect_pair(pair: Pair) -> Inspection:
-    """Reads a pair and tells what it is, or what is wrong with it."""
-    found = partial(Inspection, pair.name, stamp_files(pair))
-    try:
-        image = read_image(pair.image)
-        levels = read_levels(pair.mask)
-        sha256 = hashlib.sha256(pair.image.read_bytes()).hexdigest()
-    except (InputError, OSError) as error:
-        return found(str(error))
-    height, width = image.shape[:2]
-    if levels.shape != (height, width):
-        mask_height, mask_width = levels.shape
-        return found(
-            f"image is {width} x {height}, mask {mask_width} x {mask_height}; sizes must agree"
-        )
-    if others := set(np.unique(levels)) - {0, 255}:
-        return found(
-            f"mask has the level {min(others)}; 0 and 255 alone may occur; save it so as PNG"
-        )
-    if not levels.any():
-        return found("mask is empty; outline the lesion")
-    return found("", width, height, sha256, hash_image(image))
-
-
-def make_manifest(whole: list[Inspection], known_groups: list[set[str]], seed: int) -> list[Entry]:
-    """Groups and splits the inspected pairs: an entry each, by name."""
-    groups = group_names({entry.name: entry.phash for entry in whole}, known_groups)
+def make_manifest(
+    whole: dict[Pair, Inspection], known_groups: list[set[str]], seed: int
+) -> list[Entry]:
+    """Groups and splits the inspected pairs, by the name of the image: an entry each, in order."""
+    names = {pair.key: pair.name for pair in whole}
+    hashes = {pair.key: found.phash for pair, found in whole.items()}
+    if known_groups and not set().union(*known_groups) & set(names.values()):
+        raise InputError("--groups: names none of the images; give names as in ISIC_0000000")
+    alike = [{names[key] for key in pair} for pair in find_near_duplicates(hashes)]
+    groups = group_names(names.values(), known_groups + alike)
     splits = split_groups(groups, seed)
     return [
-        Entry(e.name, splits[e.name], groups[e.name], e.width, e.height, e.sha256, e.phash)
-        for e in whole
-    ]
-
-
-def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
-    """Splits names 70/10/20, groups whole.
-
-    The order is that of a hash of seed and group, so it is the same with any library on any machine.
-    Groups of several are dealt first; single images then fill each split to its exact number.
-
-    Args:
-        groups: name -> group.
-
-    Returns:
-        name -> split.
-    """
-    members: dict[str, list[str]] = {}
-    for name, group in groups.items():
-        members.setdefault(group, []).append(name)
-    images = len(groups)
-    valid = max(1, images // 10)
-    train = max(1, min(images * 7 // 10, images - valid - 1))
-    room = {"train": train, "valid": valid, "test": images - train - valid}
-    targets = dict(room)
-
-    def order(group: str) -> tuple[int, str]:
-        return -len(members[group]), hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()
-
-    splits: dict[str, str] = {}
-    for group in sorted(members, key=order):
-        split = max(SPLITS, key=lambda split: room[split] / targets[split])
-        room[split] -= len(members[group])
-        splits.update(dict.fromkeys(members[group], split))
-    return splits
+        Entry(
+            pair.name, pair.source, splits[pair.name], groups[pair.name],
+            found.width, found.height, found.sha256, found.mask_sha256, found.phash,
+        )
+        for pair, found in whole.items()
+    ]  # fmt: skip
 
 
 def write_manifest(path: Path, manifest: list[Entry]) -> None:
@@ -285,48 +165,48 @@ def write_manifest(path: Path, manifest: list[Entry]) -> None:
     writer.writerow(Entry._fields)
     writer.writerows(manifest)
     if path.exists():
-        if path.read_text(encoding="utf-8") != text.getvalue():
+        if path.read_text(encoding="utf-8", errors="surrogateescape") != text.getvalue():
             raise InputError(
-                f"{path.parent}: holds a split of other images, groups or seed; "
+                f"{path.parent}: holds a split of other images, masks, groups or seed; "
                 "a data set has one split: give a new folder, or delete this one"
             )
         return
     with replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
 
 
-def place_files(data: Path, pairs: list[Pair], manifest: list[Entry]) -> None:
-    """Puts every image in its split's folder and its mask beside it in the _GT folder."""
-    splits = {entry.name: entry.split for entry in manifest}
-    for name, image, mask in pairs:
-        if name in splits:
-            place(image, data / splits[name] / image.name)
-            place(mask, data / f"{splits[name]}_GT" / f"{name}_segmentation{mask.suffix}")
+def refuse_strangers(data: Path, sources: list[str], places: Container[Path]) -> None:
+    """Raises InputError if a split's folder holds a file that is not of this split."""
+    for source, split, kind in product(sources, SPLITS, ("", "_GT")):
+        folder = data / source / f"{split}{kind}"
+        for path in list_images(folder) if folder.is_dir() else ():
+            if path not in places:
+                raise InputError(
+                    f"{path}: is not of this split; a data set has one split: give a new folder, or "
+                    f"delete {data}"
+                )
 
 
 def place(source: Path, target: Path) -> None:
-    """Links a file, or copies it where links cannot be made; one that is there stays."""
-    if target.exists():
-        return
-    with replacing(target) as temporary:
-        try:
-            os.link(source.resolve(), temporary)
-        except OSError:
+    """Copies a file, unless it is there. No link: an edit of the data set must not reach the raw data."""
+    if not target.exists():
+        with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
 
 
 def tabulate(manifest: list[Entry]) -> Table:
     """Sums the data set up for people."""
     table = Table(title=f"{len(manifest)} images")
-    for heading in ("split", "images", "groups of several", "smallest", "largest"):
-        table.add_column(heading, justify="left" if heading == "split" else "right")
-    for split in SPLITS:
-        entries = [entry for entry in manifest if entry.split == split]
-        sizes = sorted((entry.width * entry.height, entry) for entry in entries)
-        smallest, largest = (f"{e.width} x {e.height}" for _, e in (sizes[0], sizes[-1]))
-        several = Counter(entry.group for entry in entries)
-        groups = sum(count > 1 for count in several.values())
-        table.add_row(split, str(len(entries)), str(groups), smallest, largest)
+    for heading in ("source", "split", "images", "groups of several", "smallest", "largest"):
+        table.add_column(heading, justify="left" if heading in ("source", "split") else "right")
+    for source in dict.fromkeys(entry.source for entry in manifest):
+        for split in SPLITS:
+            entries = [e for e in manifest if (e.source, e.split) == (source, split)]
+            sizes = sorted((e.width * e.height, f"{e.width} x {e.height}") for e in entries)
+            groups = Counter(e.group for e in entries)
+            several = sum(count > 1 for count in groups.values())
+            ends = (sizes[0][1], sizes[-1][1]) if sizes else ("", "")
+            table.add_row(escape(source), split, str(len(entries)), str(several), *ends)
     return table
 
 

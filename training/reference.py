@@ -7,6 +7,7 @@ after a distributed run its keys begin with `module.`.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from torch import Tensor
 
@@ -32,14 +33,17 @@ NAMES = (
 PARTS = {"0.": "0.0.", "1.": "0.1.", "3.": "1.0.", "4.": "1.1.", "Conv_1x1.": "project."}
 
 
-def is_reference(weights: dict[str, Tensor]) -> bool:
+def is_reference(weights: dict[Any, Any]) -> bool:
     """True for a state dict with the reference's names."""
-    return "Conv_1x1.weight" in strip(weights)
+    if not all(isinstance(key, str) and isinstance(weights[key], Tensor) for key in weights):
+        return False
+    head = strip(weights).get("Conv_1x1.weight")
+    return head is not None and head.ndim == 4
 
 
 def strip(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Removes the prefix that a distributed run leaves."""
-    return {key.removeprefix("module."): value for key, value in weights.items()}
+    """Removes the prefixes that a distributed run leaves."""
+    return {re.sub(r"^(module\.)+", "", key): value for key, value in weights.items()}
 
 
 def rename(key: str) -> str:
@@ -63,12 +67,16 @@ def rename(key: str) -> str:
     raise InputError(f"weight {key}: the reference networks have none of this name; check the file")
 
 
-def convert(weights: dict[str, Tensor], arch: Arch | None = None) -> tuple[UNet, Contract]:
+def convert(
+    weights: dict[str, Tensor], arch: Arch | None = None, recurrence: int = 2
+) -> tuple[UNet, Contract]:
     """Builds the network of a reference's state dict.
 
     Args:
         weights: what the file held.
         arch: the network it must be; None takes what the names say.
+        recurrence: t of R2U_Net and R2AttU_Net. It leaves no trace in the weights: the class's default
+            is 2, but the public reference's main.py trains with 3 unless --t says another.
 
     Returns:
         The network, in evaluation mode, and a contract with the reference's preprocessing: squashed
@@ -82,18 +90,26 @@ def convert(weights: dict[str, Tensor], arch: Arch | None = None) -> tuple[UNet,
     if arch and arch != found:
         raise InputError(f"--arch {arch}: the weights are of {found}; leave --arch out")
     ours = {rename(key): value for key, value in weights.items()}
-    width = ours["head.weight"].shape[1]
-    network = UNet(found, width)
-    missing = network.state_dict().keys() ^ ours.keys()
-    # Files of torch 0.4 and older have no counters of batches.
-    if any(not key.endswith("num_batches_tracked") for key in missing):
-        raise InputError(
-            f"weights of {found}: {sorted(missing)[0]} and {len(missing) - 1} more are missing or too "
-            "many; the file is not a whole state dict of the reference"
-        )
+    width = weights["Conv_1x1.weight"].shape[1]
+    network = UNet(found, width, recurrence=recurrence)
+    require_shapes(ours, network.state_dict(), found)
     network.load_state_dict(ours, strict=False)
-    provenance = {"arch": found, "width": width, "source": "reference state dict"}
+    provenance: dict[str, Any] = {"arch": found, "width": width, "source": "reference state dict"}
+    if found.startswith("r2"):
+        provenance["recurrence"] = recurrence
     return network.eval(), Contract(size=224, provenance=provenance)
+
+
+def require_shapes(given: dict[str, Tensor], wanted: dict[str, Tensor], arch: Arch) -> None:
+    """Raises InputError unless weights are those of a network, by name and shape."""
+    # Files of torch 0.4 and older have no counters of batches.
+    missing = [key for key in wanted if key not in given and "num_batches_tracked" not in key]
+    other = [key for key in given if key not in wanted or given[key].shape != wanted[key].shape]
+    if missing or other:
+        raise InputError(
+            f"weights of {arch}: {[*missing, *other][0]} and {len(missing) + len(other) - 1} more are "
+            "missing, too many or of another shape; the file is not a whole state dict of the reference"
+        )
 
 
 def recognise(weights: dict[str, Tensor]) -> Arch:

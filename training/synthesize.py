@@ -15,9 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tyro
-from rich.progress import track
 
-from inference.command import InputError, run
+from inference.command import InputError, run, track
 from inference.files import list_images
 from inference.outputs import write_image
 
@@ -296,13 +295,14 @@ def synthesize(
     names = [f"SYNTH_{number:07}" for number in range(images)]
     image_paths = [folder / IMAGES / f"{name}.jpg" for name in names]
     mask_paths = [folder / MASKS / f"{name}_segmentation.png" for name in names]
-    others = sorted(set(list_images(folder)).difference(image_paths, mask_paths))
+    there = list_images(folder) if folder.is_dir() else []
+    others = sorted(set(there).difference(image_paths, mask_paths))
     if others:
         raise InputError(
             f"{folder}: already holds {len(others)} image(s) that are not of this set, such as "
             f"{others[0]}; made-up images are kept apart from all others; give a new folder"
         )
-    for number in track(range(images), description="Painting"):
+    for number in track(range(images), "painting", images):
         image, mask = make_lesion(np.random.default_rng([seed, number]), height, width)
         write_image(image_paths[number], image)
         write_image(mask_paths[number], mask)

@@ -15,8 +15,9 @@ import torch
 from inference.command import one_line_errors
 from inference.contract import Contract
 from inference.metrics import average
+from training.cache import open_split
 from training.config import TrainConfig, read_config
-from training.data import Batches, open_split
+from training.data import Batches
 from training.device import Runtime, explain_memory
 from training.distributed import Ranks, launch, must_launch
 from training.journal import Journal, SilentJournal

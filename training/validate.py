@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from inference.metrics import count
+from training.cache import Split
 from training.config import TrainConfig
-from training.data import Split, in_order
+from training.data import in_order
 from training.device import Runtime
 from training.distributed import Ranks
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from inference.command import InputError
-from training import data
+from training import cache
+from training.cache import Split, open_split
 from training.config import make_config
-from training.data import Batches, Split, build_cache, cache_paths, in_order, open_split
+from training.data import Batches, in_order
 
 
 def numbered(count: int) -> Split:
@@ -88,16 +89,16 @@ def test_runs_that_start_together_decode_once(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes = []
-    write = data.write_cache
+    write = cache.write_arrays
 
-    def count(paths: tuple[Path, Path], *rest: Any) -> None:
-        writes.append(paths)
-        write(paths, *rest)
+    def count(files: cache.CacheFiles, *rest: Any) -> None:
+        writes.append(files)
+        write(files, *rest)
 
-    monkeypatch.setattr(data, "write_cache", count)
+    monkeypatch.setattr(cache, "write_arrays", count)
     # A lock of the kernel's: it holds between threads as it does between processes.
     with ThreadPoolExecutor(4) as pool:
-        names = list(pool.map(lambda _: build_cache(dataset, "train", 48), range(4)))
-    assert writes == [cache_paths(dataset, "train", 48)]
-    assert all(found == names[0] for found in names)
+        splits = list(pool.map(lambda _: cache.open_split(dataset, "train", 48), range(4)))
+    assert writes == [cache.cache_files(dataset, "train", 48)]
+    assert all(split.names == splits[0].names for split in splits)
     assert not list((dataset / "cache").glob(".*"))

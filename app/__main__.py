@@ -1,0 +1,97 @@
+"""Opens the demo in the browser.
+
+python -m app --model model.onnx
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import gradio as gr
+
+from app.page import FAVICON, LANGUAGES, STYLE, build_page
+from app.service import Service
+from inference.command import InputError, run
+from inference.session import Segmenter
+
+MOST_BYTES = 50_000_000  # of one upload
+WAITING = 256  # visitors in the queue; more are told that the server is full
+
+
+def app(
+    model: tuple[Path, ...],
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    threads: int = 0,
+    mcp: bool = False,
+) -> None:
+    """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
+
+    Args:
+        model: Model files as `make export` writes them. The first one segments; all can be compared.
+        host: Address to listen on. 0.0.0.0 lets other machines in: set APP_AUTH then.
+        port: Port to listen on.
+        threads: Cores that the model computes on; 0 is all of them.
+        mcp: Offer the named endpoints to language models, too, by the Model Context Protocol.
+    """
+    names = [path.name for path in model]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in model]
+    service = Service({name: Segmenter(path, threads) for name, path in zip(names, model)})
+    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
+    try:
+        launch(build_page(service), host, port, mcp)
+    finally:
+        service.close()
+
+
+def launch(
+    page: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, mcp: bool = False, wait: bool = True
+) -> None:
+    """Serves the page.
+
+    Args:
+        wait: do not return before it is closed.
+
+    Raises:
+        InputError: the port is taken.
+    """
+    # A visitor too many is told so instead of kept waiting.
+    page.queue(max_size=WAITING, default_concurrency_limit=2)
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port,
+            auth=read_auth(os.environ.get("APP_AUTH")),
+            max_file_size=MOST_BYTES,
+            mcp_server=mcp,
+            prevent_thread_lock=not wait,
+            favicon_path=FAVICON,
+            css=STYLE,
+            i18n=LANGUAGES,
+            show_error=True,
+            share=False,
+            ssr_mode=False,
+            footer_links=["api"],
+        )
+    except OSError as error:
+        raise InputError(f"--port {port}: cannot listen on it ({error}); choose another") from error
+
+
+def read_auth(text: str | None) -> tuple[str, str] | None:
+    """Name and password from "name:password"; None if nothing was given."""
+    if not text:
+        return None
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise InputError(
+            "APP_AUTH: must be name:password; change it, or unset it to let everyone in"
+        )
+    return name, password
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,98 @@
+"""Named endpoints for programs, by gradio_client or, with --mcp, the Model Context Protocol.
+
+from gradio_client import Client, handle_file
+
+client = Client("http://127.0.0.1:7860")
+mask, overlay, geojson, measures = client.predict(handle_file("lesion.jpg"), api_name="/segment")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.reading import adjust
+from app.service import Service
+from inference.command import InputError
+
+
+def add_endpoints(service: Service) -> None:
+    """Adds /segment, /segment_all and /describe to the page, out of sight."""
+    contract = service.contract
+
+    @explained
+    def segment(
+        image: str,
+        threshold: float = contract.threshold,
+        largest_region: bool = contract.largest_region,
+        fill_holes: bool = contract.fill_holes,
+    ) -> tuple[str, str, str, dict[str, float]]:
+        """Outlines the lesion in a dermoscopic photograph. Not a medical device.
+
+        Args:
+            image: File of the photograph.
+            threshold: A pixel is lesion when its probability is above it, 0 to 1.
+            largest_region: Keep the largest region alone.
+            fill_holes: Fill its holes.
+
+        Returns:
+            Files of the mask (PNG, 0 or 255, the photograph's size), of the outline on the photograph
+            (JPEG) and of the outline as GeoJSON; and measures of the lesion, in pixels.
+        """
+        changed = adjust(contract, threshold, largest_region, fill_holes)
+        products = service.write(service.read(Path(image)), changed)
+        mask, overlay, geojson = map(str, products[:3])
+        return mask, overlay, geojson, products.measures._asdict()
+
+    @explained
+    def segment_all(images: list[str]) -> tuple[str, list[dict[str, str]]]:
+        """Outlines the lesions in many dermoscopic photographs. Not a medical device.
+
+        Args:
+            images: Files of the photographs, or zips of them.
+
+        Returns:
+            A zip of masks, overlays, outlines and tables; and the photographs that failed, and why.
+        """
+        paths = [Path(path) for path in images]
+        batch = service.segment_all(paths, contract, lambda results, total: results)
+        return str(batch.archive), [failure._asdict() for failure in batch.failures]
+
+    def describe() -> dict[str, Any]:
+        """Tells what the model is and what it expects of an image.
+
+        Returns:
+            The model's contract: size, colours, threshold, clean-up, provenance.
+        """
+        return dataclasses.asdict(contract)
+
+    with gr.Row(visible=False):
+        image, images = gr.File(type="filepath"), gr.File(file_count="multiple", type="filepath")
+        threshold = gr.Number(contract.threshold)
+        largest, holes = gr.Checkbox(contract.largest_region), gr.Checkbox(contract.fill_holes)
+        files = [gr.File() for _ in range(4)]
+        result = gr.JSON()
+        button = gr.Button()
+    button.click(
+        segment, [image, threshold, largest, holes], [*files[:3], result], api_name="segment"
+    )
+    button.click(segment_all, images, [files[3], result], api_name="segment_all")
+    button.click(describe, None, result, api_name="describe")
+
+
+def explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hands the one-line errors of a function to the caller."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (InputError, OSError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return call

@@ -1,0 +1,233 @@
+"""The page: what stands where, and what happens on a click."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from app.card import describe_model
+from app.endpoints import add_endpoints
+from app.reading import Reading, adjust, draw_heat, draw_preview, tabulate
+from app.service import Service
+from app.words import CHINESE, ENGLISH, speak
+from inference.command import InputError
+from inference.measure import Measures
+from inference.products import Done, Failure
+
+HERE = Path(__file__).parent
+FAVICON = HERE / "favicon.svg"
+EXAMPLES = [[str(path)] for path in sorted((HERE / "examples").glob("*.jpg"))]
+LANGUAGES = gr.I18n(**{"en": ENGLISH, "zh": CHINESE, "zh-CN": CHINESE, "zh-TW": CHINESE})
+STYLE = """
+.gradio-container { max-width: 1100px !important; margin: auto }
+.block.warning { border-left: 4px solid #d97706; padding-left: 0.8em }
+"""
+FORGET = (600, 3600)  # every so many seconds, files older than so many seconds are deleted
+OUTLINE = "#00ffaa"
+PROGRESS = gr.Progress()
+
+Images = tuple[np.ndarray, np.ndarray]
+Annotated = tuple[np.ndarray, list[tuple[np.ndarray, str]]]
+
+
+def build_page(service: Service) -> gr.Blocks:
+    """Lays the page out and connects it."""
+    with gr.Blocks(title="Lesion outlines", delete_cache=FORGET, analytics_enabled=False) as page:
+        gr.Markdown(LANGUAGES("heading"))
+        gr.Markdown(LANGUAGES("warning"), elem_classes="warning")
+        with gr.Tab(LANGUAGES("segment")):
+            lay_out_one(service)
+        with gr.Tab(LANGUAGES("batch")):
+            lay_out_batch(service)
+        if len(service.models) > 1:
+            with gr.Tab(LANGUAGES("compare")):
+                lay_out_comparison(service)
+        with gr.Tab(LANGUAGES("about")):
+            gr.Markdown(describe_model(service))
+        add_endpoints(service)
+    return page
+
+
+def lay_out_one(service: Service) -> None:
+    """One photograph, with sliders that need no second run of the model."""
+    contract = service.contract
+    kept = gr.State(None, time_to_live=FORGET[1])
+    with gr.Row():
+        with gr.Column():
+            photograph = add_upload("photograph")
+            threshold = gr.Slider(
+                0.01,
+                0.99,
+                contract.threshold,
+                step=0.01,
+                label=LANGUAGES("threshold"),
+                elem_id="threshold",
+            )
+            with gr.Row():
+                largest = gr.Checkbox(contract.largest_region, label=LANGUAGES("largest"))
+                holes = gr.Checkbox(contract.fill_holes, label=LANGUAGES("holes"))
+            gr.Examples(EXAMPLES, photograph, api_visibility="private")
+        with gr.Column():
+            with gr.Tab(LANGUAGES("before_after")):
+                slider = gr.ImageSlider(show_label=False, elem_id="slider")
+            with gr.Tab(LANGUAGES("outline")):
+                outline = gr.AnnotatedImage(show_label=False, color_map={"lesion": OUTLINE})
+            with gr.Tab(LANGUAGES("probability")):
+                heat = gr.Image(show_label=False, interactive=False)
+            measures = gr.Markdown(elem_id="measures")
+            files = gr.Files(label=LANGUAGES("downloads"), interactive=False, elem_id="downloads")
+
+    def read(path: Path | None, request: gr.Request) -> tuple[Reading | None, np.ndarray | None]:
+        if path is None:
+            return None, None
+        with readable(path.name, request):
+            reading = service.read(path)
+        return reading, draw_heat(reading)
+
+    def show(
+        reading: Reading | None, threshold: float, largest: bool, holes: bool
+    ) -> tuple[Images | None, Annotated | None]:
+        if reading is None:
+            return None, None
+        drawn, mask = draw_preview(reading, adjust(contract, threshold, largest, holes))
+        return (reading.preview, drawn), (reading.preview, [(mask.astype(np.float32), "lesion")])
+
+    def finish(
+        reading: Reading | None, threshold: float, largest: bool, holes: bool, request: gr.Request
+    ) -> tuple[str, list[str] | None]:
+        if reading is None:
+            return "", None
+        products = service.write(reading, adjust(contract, threshold, largest, holes))
+        table = tabulate(products.measures, words(request))
+        return table, [str(products.mask), str(products.overlay), str(products.geojson)]
+
+    knobs = [threshold, largest, holes]
+    shown: dict[str, Any] = {
+        "fn": show,
+        "inputs": [kept, *knobs],
+        "outputs": [slider, outline],
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    finished: dict[str, Any] = {
+        "fn": finish,
+        "inputs": [kept, *knobs],
+        "outputs": [measures, files],
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    photograph.change(
+        read, photograph, [kept, heat], show_progress_on=slider, api_visibility="private"
+    ).success(**shown).success(**finished)
+    threshold.input(**shown, trigger_mode="always_last")
+    threshold.release(**finished)
+    for box in (largest, holes):
+        box.input(**shown).success(**finished)
+
+
+def lay_out_batch(service: Service) -> None:
+    """Many photographs, or zips of them."""
+    files = gr.File(
+        label=LANGUAGES("files"), file_count="multiple", type="filepath", elem_id="files"
+    )
+    run = gr.Button(LANGUAGES("run"), variant="primary", elem_id="run")
+    state = gr.Markdown(elem_id="state")
+    gallery = gr.Gallery(label=LANGUAGES("gallery"), columns=4, object_fit="contain")
+    table = gr.Dataframe(label=LANGUAGES("table"), interactive=False, wrap=True)
+    archive = gr.File(label=LANGUAGES("archive"), elem_id="archive")
+
+    def run_batch(
+        paths: list[str] | None, request: gr.Request, progress: gr.Progress = PROGRESS
+    ) -> tuple[str, Any, Any, str]:
+        if not paths:
+            raise gr.Error(words(request)["files_first"], print_exception=False)
+
+        def track(results: Iterable[Done | Failure], total: int) -> Iterator[Done | Failure]:
+            for number, result in enumerate(results, 1):
+                progress((number, total), unit="images")
+                yield result
+
+        with readable("", request):
+            batch = service.segment_all([Path(path) for path in paths], service.contract, track)
+        said = words(request)["done"].format(done=len(batch.done), failed=len(batch.failures))
+        for failure in batch.failures:
+            said += f"\n- {words(request)['failed']}{failure.image}"
+        rows = [[entry.row.image, *(entry.measures or ())] for entry in batch.done]
+        names = [words(request)[name] for name in Measures._fields]
+        return said, batch.outlines, {"headers": ["", *names], "data": rows}, str(batch.archive)
+
+    run.click(
+        run_batch,
+        files,
+        [state, gallery, table, archive],
+        show_progress_on=state,
+        api_visibility="private",
+    )
+
+
+def lay_out_comparison(service: Service) -> None:
+    """Two models on one photograph."""
+    names = list(service.models)
+    with gr.Row():
+        first = gr.Dropdown(names, value=names[0], label=LANGUAGES("first"))
+        second = gr.Dropdown(names, value=names[1], label=LANGUAGES("second"))
+    photograph = add_upload("compared")
+    figures = gr.Markdown(elem_id="figures")
+    with gr.Row():
+        outlines = [gr.Image(show_label=False, interactive=False) for _ in range(2)]
+    difference = gr.Image(label=LANGUAGES("difference"), interactive=False)
+
+    def compare(
+        path: Path | None, first: str, second: str, request: gr.Request
+    ) -> tuple[str, Any, Any, Any]:
+        if path is None:
+            return "", None, None, None
+        with readable(path.name, request):
+            found = service.compare(path, first, second)
+        say = words(request)
+        times = "; ".join(
+            f"{name}: {1000 * seconds:.0f} ms"
+            for name, seconds in zip((first, second), found.seconds)
+        )
+        said = f"{say['agreement']}: **{found.overlap:.4f}**. {say['time']}: {times}"
+        return said, *found.outlines, found.difference
+
+    gr.on(
+        [photograph.change, first.input, second.input],
+        compare,
+        [photograph, first, second],
+        [figures, *outlines, difference],
+        api_visibility="private",
+    )
+
+
+def add_upload(name: str) -> gr.Image:
+    """A place for a photograph, handed on as the file that it is: decoding is ours, as everywhere."""
+    upload = gr.Image(label=LANGUAGES("photograph"), elem_id=name)
+
+    def take_file(payload: Any) -> Path | None:
+        return Path(payload.path) if payload and payload.path else None
+
+    # On the object, not in a class: for those, gradio writes a stub file beside the module.
+    setattr(upload, "preprocess", take_file)  # noqa: B010  # which no checker would let pass
+    return upload
+
+
+def words(request: gr.Request) -> dict[str, str]:
+    """The words of a visitor's language."""
+    return speak(request.headers.get("accept-language"))
+
+
+@contextmanager
+def readable(name: str, request: gr.Request) -> Iterator[None]:
+    """Shows what is wrong with an upload in the visitor's language; the server stays up."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        said = words(request)["unreadable"].format(name=name) if name else str(error)
+        raise gr.Error(said, print_exception=False) from error

@@ -1,0 +1,86 @@
+"""The table of inference.benchmark, with torch itself in its first rows.
+
+python -m export.benchmark runs/first/best.pt --model model.onnx model-int8.onnx
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import tyro
+
+from export.graph import Deployable
+from export.to_onnx import open_source
+from inference.benchmark import open_subjects, report
+from inference.command import run
+from inference.comparison import Subject
+from inference.session import Provider
+
+
+def benchmark(
+    checkpoint: Annotated[Path, tyro.conf.Positional],
+    model: tuple[Path, ...] = (Path("model.onnx"),),
+    provider: tuple[Provider, ...] = ("auto",),
+    batch: tuple[int, ...] = (1,),
+    images: Path | None = None,
+    masks: Path | None = None,
+    rounds: int = 20,
+    threads: int = 0,
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    csv_file: Annotated[Path | None, tyro.conf.arg(name="csv")] = None,
+) -> int:
+    """Measure torch (eager, and in channels_last), then model files x providers x batches.
+
+    Args:
+        checkpoint: What the model files were exported from.
+        model: Model files.
+        provider: What computes: cpu, openvino, cuda, tensorrt, cann, auto.
+        batch: Images computed at once.
+        images: Folder of images to measure on, stage by stage too; noise if left out.
+        masks: Folder of their true masks, for dice and jaccard.
+        rounds: Runs of each row that count.
+        threads: Cores to use; 0 is all of them.
+        json_file: Where to write the rows as JSON.
+        csv_file: Where to write the rows as CSV.
+    """
+    torch.set_num_threads(threads or torch.get_num_threads())
+    in_torch = [subject for size in batch for subject in torch_subjects(checkpoint, size)]
+    subjects, failed = open_subjects(model, provider, batch, threads)
+    return report(
+        [*in_torch, *subjects], failed, images, masks, rounds, threads, json_file, csv_file
+    )
+
+
+def torch_subjects(checkpoint: Path, batch: int) -> list[Subject]:
+    """The network as it was trained, in the two layouts of memory that torch knows."""
+    layouts = {
+        "torch eager": torch.contiguous_format,
+        "torch channels_last": torch.channels_last,
+    }
+    subjects = []
+    for name, layout in layouts.items():
+        network, contract = open_source(checkpoint, arch=None)
+        deployed = Deployable(network).to(memory_format=layout)  # type: ignore[call-overload]
+        compute = run_eagerly(deployed)
+        megabytes, gflop = checkpoint.stat().st_size / 1e6, contract.provenance["gflop"]
+        subject = Subject(checkpoint.name, name, batch, compute, contract.size, megabytes, gflop)
+        subjects.append(subject)
+    return subjects
+
+
+def run_eagerly(deployed: Deployable) -> Callable[[np.ndarray], np.ndarray]:
+    """A deployed network as a function of arrays."""
+
+    @torch.inference_mode()
+    def compute(images: np.ndarray) -> np.ndarray:
+        return deployed(torch.from_numpy(images)).numpy()
+
+    return compute
+
+
+if __name__ == "__main__":
+    run(benchmark)

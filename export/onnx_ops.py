@@ -1,0 +1,81 @@
+"""ONNX operators that torch has not, or exports as several others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad, pixel_shuffle
+
+Pads = tuple[int, int, int, int]  # top, left, bottom, right, in ONNX's order
+
+
+def padded_conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    pads: Pads,
+    stride: int = 1,
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+) -> Tensor:
+    """Convolution whose padding differs from side to side."""
+    return PaddedConv.apply(x, weight, bias, pads, stride, dilation, groups)
+
+
+def interleave(*phases: Tensor) -> Tensor:
+    """Puts four images together, as the 2x2 cells of one: 4 times (N, C, H, W) -> (N, C, 2 H, 2 W)."""
+    return Interleave.apply(*phases)
+
+
+class PaddedConv(torch.autograd.Function):
+    """One Conv; torch's own pads both sides of an axis alike and would export a Pad before it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        pads: Pads,
+        stride: int,
+        dilation: tuple[int, int],
+        groups: int,
+    ) -> Tensor:
+        top, left, bottom, right = pads
+        padded = pad(x, (left, right, top, bottom))
+        return conv2d(padded, weight, bias, stride, 0, dilation, groups)
+
+    @staticmethod
+    def symbolic(
+        g: Any,
+        x: Any,
+        weight: Any,
+        bias: Any,
+        pads: Pads,
+        stride: int,
+        dilation: tuple[int, int],
+        groups: int,
+    ) -> Any:
+        return g.op(
+            "Conv",
+            *([x, weight] if bias is None else [x, weight, bias]),
+            dilations_i=list(dilation),
+            group_i=groups,
+            pads_i=list(pads),
+            strides_i=[stride, stride],
+        )
+
+
+class Interleave(torch.autograd.Function):
+    """Concat and DepthToSpace in the order of channels that needs no further move of them."""
+
+    @staticmethod
+    def forward(ctx: Any, *phases: Tensor) -> Tensor:
+        return pixel_shuffle(torch.stack(phases, dim=2).flatten(1, 2), 2)
+
+    @staticmethod
+    def symbolic(g: Any, *phases: Any) -> Any:
+        cells = g.op("Concat", *phases, axis_i=1)
+        return g.op("DepthToSpace", cells, blocksize_i=2, mode_s="DCR")

@@ -1,0 +1,74 @@
+"""A running page, on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.outputs import write_image
+from inference.session import Segmenter
+from training.synthesize import make_lesion
+
+ROOT = Path(__file__).parents[2]
+
+pytest.importorskip("gradio", reason="gradio is not installed: the app extra")
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three made-up lesions, one large enough to be shown smaller."""
+    folder = tmp_path_factory.mktemp("photographs")
+    paths = []
+    for number, (height, width) in enumerate(((192, 256), (240, 200), (900, 1300))):
+        image, _ = make_lesion(np.random.default_rng(number), height, width)
+        write_image(folder / f"lesion-{number}.jpg", image)
+        paths.append(folder / f"lesion-{number}.jpg")
+    return paths
+
+
+@pytest.fixture(scope="session")
+def segmenter(model: Path) -> Segmenter:
+    return Segmenter(model, 1)
+
+
+@pytest.fixture(scope="session")
+def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running page with two models."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    second = tmp_path_factory.mktemp("second") / "second.onnx"
+    shutil.copy(model, second)
+    temporary = tmp_path_factory.mktemp("temporary")
+    command = [sys.executable, "-m", "app", "--model", str(model), str(second)]
+    command += ["--port", str(port), "--threads", "1"]
+    log = tmp_path_factory.mktemp("log") / "log.txt"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as server,
+    ):
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+        server.wait(30)
+    assert not list(temporary.iterdir())  # uploads and results are gone

@@ -1,0 +1,124 @@
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from app.reading import PREVIEW, adjust, draw_heat, draw_preview
+from app.service import KEPT_FOLDERS, Service
+from inference.command import InputError
+from inference.segment import segment
+from inference.session import Segmenter
+
+
+class Counting:
+    """A Segmenter that counts how often the model runs."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.contract, self.path = segmenter.contract, segmenter.path
+        self.segmenter, self.runs = segmenter, 0
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.runs += 1
+        return self.segmenter(images)
+
+
+@pytest.fixture
+def service(segmenter: Segmenter) -> Iterator[Service]:
+    service = Service({"one": segmenter, "two": segmenter})
+    yield service
+    service.close()
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_mask_is_the_command_lines_byte_for_byte(
+    service: Service, photographs: list[Path], model: Path, tmp_path: Path, number: int
+) -> None:
+    photograph = photographs[number]
+    products = service.write(service.read(photograph), service.contract)
+    segment([str(photograph)], model, output=tmp_path, save=("mask", "overlay", "geojson"))
+    for path in products[:3]:
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+
+
+def test_sliders_do_not_run_the_model_again(segmenter: Segmenter, photographs: list[Path]) -> None:
+    counting: Any = Counting(segmenter)
+    service = Service({"one": counting})
+    reading = service.read(photographs[0])
+    areas = []
+    for threshold in (0.2, 0.5, 0.8):
+        contract = adjust(service.contract, threshold, largest=False, holes=False)
+        drawn, mask = draw_preview(reading, contract)
+        assert drawn.shape == reading.preview.shape and mask.shape == drawn.shape[:2]
+        written = cv2.imread(str(service.write(reading, contract).mask), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(np.asarray(written) > 0, mask)
+        areas.append(np.count_nonzero(mask))
+    assert areas[0] > areas[1] > areas[2]
+    draw_heat(reading)
+    assert counting.runs == 1
+    service.close()
+
+
+def test_what_is_shown_of_a_large_photograph_is_small(
+    service: Service, photographs: list[Path]
+) -> None:
+    reading = service.read(photographs[2])
+    assert (reading.height, reading.width) == (900, 1300)
+    assert max(reading.preview.shape) == PREVIEW
+    assert draw_heat(reading).shape == reading.preview.shape
+
+
+def test_a_batch_is_what_the_command_line_makes(
+    service: Service, photographs: list[Path], model: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(photographs[0].read_bytes()[:500])
+    packed = tmp_path / "more.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(photographs[1], "inside/lesion.jpg")
+    seen = []
+
+    def track(results: Any, total: int) -> Any:
+        for result in results:
+            seen.append(total)
+            yield result
+
+    batch = service.segment_all([photographs[0], broken, packed], service.contract, track)
+    assert seen == [3, 3, 3]
+    assert [entry.row.image for entry in batch.done] == ["lesion-0.jpg", "lesion.jpg"]
+    assert [failure.image for failure in batch.failures] == ["broken.jpg"]
+    assert len(batch.outlines) == 2
+    segment([str(photographs[0])], model, output=tmp_path / "cli")
+    mask = "lesion-0_segmentation.png"
+    with zipfile.ZipFile(batch.archive) as archive:
+        names = set(archive.namelist())
+        assert archive.read(f"lesions/{mask}") == (tmp_path / "cli" / mask).read_bytes()
+        assert json.loads(archive.read("lesions/lesion-0.geojson"))["type"] == "Feature"
+    tables = {"lesions/masks.csv", "lesions/errors.csv", "lesions/measures.csv"}
+    assert tables < names and "lesions/inside/lesion_segmentation.png" in names
+
+
+def test_equal_models_agree(service: Service, photographs: list[Path]) -> None:
+    found = service.compare(photographs[0], "one", "two")
+    assert found.overlap == 1.0 and min(found.seconds) > 0
+    assert np.array_equal(*found.outlines)
+
+
+def test_results_do_not_pile_up(service: Service, photographs: list[Path]) -> None:
+    folders = [service.make_folder() for _ in range(KEPT_FOLDERS + 5)]
+    assert [folder.exists() for folder in folders] == [False] * 5 + [True] * KEPT_FOLDERS
+
+
+def test_what_cannot_be_read_is_one_line(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "text.jpg"
+    path.write_text("no image")
+    with pytest.raises(InputError, match=r"text\.jpg: is not an image"):
+        service.read(path)
+    empty = tmp_path / "empty.zip"
+    zipfile.ZipFile(empty, "w").close()
+    with pytest.raises(InputError, match="holds no image"):
+        service.segment_all([empty], service.contract, lambda results, total: results)

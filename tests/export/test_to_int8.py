@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from export import to_int8 as command
+from export.graph import Deployable, rewrite
+from export.to_int8 import MEASUREMENTS_KEY, object_to, to_int8
+from export.to_onnx import build_model
+from inference.command import InputError
+from inference.comparison import Row
+from inference.contract import METADATA_KEY, Contract
+from inference.session import Segmenter, installed_providers
+from training.model import UNet
+
+
+@pytest.fixture(scope="module")
+def exported(network: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    contract = Contract(size=64, threshold=0.4)
+    onnx.save(build_model(Deployable(rewrite(network, "phases", 64)), contract), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def quantised(exported: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That model in INT8, measured; whether it is faster is the machine's affair."""
+    path = tmp_path_factory.mktemp("int8") / "model-int8.onnx"
+    code = to_int8(exported, path, data / "train", data / "train_GT", calibration=8, rounds=2)
+    assert code in (0, 3)
+    return path
+
+
+def metadata(path: Path) -> dict[str, str]:
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+
+
+def test_every_runtime_opens_it_and_agrees(exported: Path, quantised: Path, data: Path) -> None:
+    images = command.read_evenly(sorted((data / "test").iterdir()), 6, 64)
+    expected = Segmenter(exported, provider="cpu")(images)
+    for provider in {"cpu", *installed_providers()}:
+        segmenter = Segmenter(quantised, provider=provider)
+        assert segmenter.contract == Segmenter(exported, provider="cpu").contract
+        found = segmenter(images)
+        # The random weights of this network are harsher on INT8 than trained ones.
+        assert np.abs(found - expected).mean() < 0.05
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_convolutions_are_quantised_per_channel_but_for_the_last(quantised: Path) -> None:
+    model = onnx.load(quantised)
+    writers = {output: node for node in model.graph.node for output in node.output}
+    constants = {entry.name: entry for entry in model.graph.initializer}
+    convs = [node for node in model.graph.node if node.op_type == "Conv"]
+    for conv in convs[:-1]:
+        values, weights = (writers[name] for name in conv.input[:2])
+        assert values.op_type == weights.op_type == "DequantizeLinear"
+        assert constants[weights.input[0]].data_type == onnx.TensorProto.INT8
+        outputs = constants[weights.input[0]].dims[0]
+        assert list(constants[weights.input[1]].dims) == [outputs]
+        assert constants[values.input[2]].data_type == onnx.TensorProto.UINT8
+    assert convs[-1].input[1] in constants
+    assert constants[convs[-1].input[1]].data_type == onnx.TensorProto.FLOAT
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+    assert model.ir_version <= 8
+
+
+def test_the_phases_of_an_upsampling_share_a_scale(quantised: Path) -> None:
+    model = onnx.load(quantised)
+    writers = {output: node for node in model.graph.node for output in node.output}
+    checked = 0
+    for node in model.graph.node:
+        if node.op_type == "DepthToSpace":
+            concat = writers[writers[writers[node.input[0]].input[0]].input[0]]
+            assert concat.op_type == "Concat" and len(concat.input) == 4
+            scales = {tuple(writers[name].input[1:]) for name in concat.input}
+            assert scales == {tuple(writers[node.input[0]].input[1:])}
+            checked += 1
+    assert checked == 4
+
+
+def test_contract_and_measurements_are_inside(exported: Path, quantised: Path) -> None:
+    entries = metadata(quantised)
+    assert entries[METADATA_KEY] == metadata(exported)[METADATA_KEY]
+    measured = json.loads(entries[MEASUREMENTS_KEY])
+    assert measured["calibration"] == 8
+    rows = measured["rows"]
+    assert {row["model"] for row in rows} == {"model.onnx", "model-int8.onnx"}
+    assert {row["provider"] for row in rows} == set(installed_providers())
+    for row in rows:
+        assert row["fps"] > 0 and 0 <= row["dice"] <= 1 and not row["error"]
+    sizes = {row["model"]: row["megabytes"] for row in rows}
+    assert sizes["model-int8.onnx"] < sizes["model.onnx"]
+    assert quantised.stat().st_size < exported.stat().st_size
+    assert {path.name for path in quantised.parent.iterdir()} == {"model-int8.onnx"}
+
+
+def rows(dice: tuple[float | None, float | None], fps: tuple[float, float]) -> list[Row]:
+    return [
+        Row("float", "cpu", 1, fps=fps[0], dice=dice[0]),
+        Row("float", "openvino", 1, fps=fps[0] / 2, dice=dice[0]),
+        Row("int8", "cpu", 1, fps=fps[1] / 9, dice=dice[1]),
+        Row("int8", "openvino", 1, fps=fps[1], dice=dice[1]),
+    ]
+
+
+def test_slower_or_worse_is_not_recommended() -> None:
+    assert not object_to(rows((0.9, 0.8951), (10, 11)), "int8", iou=0.5)
+    assert not object_to(rows((None, None), (10, 11)), "int8", iou=0.99)
+    (slow,) = object_to(rows((0.9, 0.9), (10, 9)), "int8", iou=1)
+    assert "0.90 of the float model's rate" in slow
+    (worse,) = object_to(rows((0.9, 0.8949), (10, 11)), "int8", iou=1)
+    assert "loses 0.0051 of dice" in worse
+    for iou in (0.98, float("nan")):
+        (other,) = object_to(rows((None, None), (10, 11)), "int8", iou=iou)
+        assert "IoU" in other
+    failing = rows((0.9, 0.9), (10, 11))
+    failing[2].error = "no kernel"
+    (broken,) = object_to(failing, "int8", iou=1)
+    assert broken == "fails on cpu (no kernel)"
+
+
+def test_a_poor_model_is_written_and_ends_with_3(
+    exported: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(command, "LEAST_IOU", 1.1)
+    monkeypatch.setattr(command, "installed_providers", lambda: ["cpu"])
+    target = tmp_path / "model-int8.onnx"
+    assert to_int8(exported, target, data / "test", calibration=2, rounds=1) == 3
+    assert "not recommended: " in capsys.readouterr().out
+    assert json.loads(metadata(target)[MEASUREMENTS_KEY])["recommended"] is False
+
+
+def test_wrong_arguments_are_named(exported: Path, data: Path, tmp_path: Path) -> None:
+    target = tmp_path / "int8.onnx"
+    with pytest.raises(InputError, match=r"must end in \.onnx and not be the source"):
+        to_int8(exported, exported, data / "test")
+    with pytest.raises(InputError, match="--calibration 0"):
+        to_int8(exported, target, data / "test", calibration=0)
+    with pytest.raises(InputError, match="no such model"):
+        to_int8(tmp_path / "none.onnx", target, data / "test")
+    with pytest.raises(InputError, match="missing"):
+        to_int8(exported, target, data / "test", data / "train_GT", calibration=1, rounds=1)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,134 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from inference.command import InputError
+from inference.evaluate import evaluate
+from inference.metrics import METRICS
+from inference.outputs import write_image, write_mask
+from inference.segment import segment
+from inference.session import Segmenter
+
+
+@pytest.fixture
+def folders(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, Path, Path]:
+    """Folders of images, true masks and predicted masks; some empty, some full, some noisy."""
+    images, truths, made = (tmp_path / name for name in ("images", "truths", "made"))
+    for number, share in enumerate((0.0, 0.0, 0.2, 0.5, 0.8, 1.0, 1.0, 0.3)):
+        name = f"ISIC_{number:07}"
+        truth = rng.random((30, 40)) < share
+        errors = rng.random((30, 40)) < (0.2 if number % 2 else 0)
+        write_image(images / f"{name}.jpg", np.zeros((30, 40, 3), np.uint8))
+        write_mask(truths / f"{name}_segmentation.png", truth)
+        write_mask(made / f"{name}_segmentation.png", truth ^ errors)
+    return images, truths, made
+
+
+def score_folder(images: Path, truths: Path, made: Path, target: Path) -> dict[str, Any]:
+    evaluate(images, truths, predictions=made, json_file=target)
+    return dict(json.loads(target.read_text()))
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+def test_official_scorer_gives_the_same(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    official = pytest.importorskip(
+        "isic_challenge_scoring.segmentation", reason="isic-challenge-scoring is not installed"
+    )
+    images, truths, made = folders
+    ours = score_folder(images, truths, made, tmp_path / "scores.json")
+    theirs = official.SegmentationScore.from_dir(truths, made).macro_average
+    assert set(theirs.index) == {
+        "accuracy", "sensitivity", "specificity", "jaccard", "threshold_jaccard", "dice"
+    }  # fmt: skip
+    for name in theirs.index:
+        key = name.replace("threshold_", "thresholded_")
+        assert ours[key] == pytest.approx(theirs[name], abs=1e-12), name
+
+
+def test_report(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    images, truths, made = folders
+    scores = score_folder(images, truths, made, tmp_path / "scores.json")
+    assert scores["images"] == 8
+    assert set(METRICS) < set(scores)
+    worst = [entry["jaccard"] for entry in scores["worst"]]
+    assert worst == sorted(worst) and len(worst) == 8
+    assert scores["worst"][0] == {"image": "ISIC_0000001", "jaccard": 0.0}
+    jaccards = []
+    for path in truths.iterdir():
+        truth, mask = (cv2.imread(str(folder / path.name), 0) for folder in (truths, made))
+        both, either = np.logical_and(truth, mask).sum(), np.logical_or(truth, mask).sum()
+        jaccards.append(both / either if either else 1.0)
+    assert worst == pytest.approx(sorted(jaccards))
+    assert scores["failure_rate"] == np.mean(np.array(jaccards) < 0.65)
+    for name in METRICS:
+        low, high = scores["intervals"][name]
+        assert low <= scores[name] <= high
+    total = wrong = 0
+    for path in truths.iterdir():
+        truth, mask = (cv2.imread(str(folder / path.name), 0) for folder in (truths, made))
+        assert truth is not None and mask is not None
+        total, wrong = total + truth.size, wrong + np.count_nonzero(truth != mask)
+    assert scores["pooled"]["accuracy"] == pytest.approx(1 - wrong / total)
+
+
+def test_grey_levels_are_cut_above_128(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    images, truths, made = folders
+    for path in made.iterdir():
+        truth = cv2.imread(str(truths / path.name), 0)
+        write_image(path, np.where(np.asarray(truth) > 0, 129, 128).astype(np.uint8))
+    assert score_folder(images, truths, made, tmp_path / "scores.json")["jaccard"] == 1
+
+
+def test_model_scores_as_its_masks_do(data: Path, model: Path, tmp_path: Path) -> None:
+    images, truths = data / "test", data / "test_GT"
+    segment([str(images)], model, output=tmp_path / "made", save=("mask", "overlay"))
+    evaluate(images, truths, model=model, json_file=tmp_path / "model.json")
+    by_masks = score_folder(images, truths, tmp_path / "made", tmp_path / "masks.json")
+    assert json.loads((tmp_path / "model.json").read_text()) == by_masks
+    assert 0 < by_masks["jaccard"] < 1
+
+
+def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -> None:
+    images, truths, made = folders
+    prediction = made / "ISIC_0000003_segmentation.png"
+    whole = prediction.read_bytes()
+
+    prediction.unlink()
+    with pytest.raises(InputError, match=r"made: 1 of the names.* ISIC_0000003 first"):
+        evaluate(images, truths, predictions=made)
+    write_image(prediction, np.zeros((30, 41), np.uint8))
+    with pytest.raises(InputError, match=r"is 41 x 30, its mask .* is 40 x 30"):
+        evaluate(images, truths, predictions=made)
+    write_image(prediction, np.zeros((30, 40, 3), np.uint8))
+    with pytest.raises(InputError, match="3 channel"):
+        evaluate(images, truths, predictions=made)
+    prediction.write_bytes(whole)
+    (truths / "ISIC_0000005_segmentation.png").unlink()
+    with pytest.raises(InputError, match=r"truths: 1 of the names.* ISIC_0000005 first"):
+        evaluate(images, truths, predictions=made)
+    for both in ({}, {"model": model, "predictions": made}):
+        with pytest.raises(InputError, match="one of the two"):
+            evaluate(images, images, **both)
+
+
+def test_an_image_that_cannot_be_read_ends_it(
+    folders: tuple[Path, Path, Path], model: Path
+) -> None:
+    images, truths, _ = folders
+    (images / "ISIC_0000002.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"ISIC_0000002\.jpg: is empty"):
+        evaluate(images, truths, model=model)
+
+
+def test_a_mask_of_another_size_than_the_image_is_an_error(
+    folders: tuple[Path, Path, Path], model: Path
+) -> None:
+    images, truths, _ = folders
+    assert Segmenter(model).contract.size == 64
+    write_mask(truths / "ISIC_0000002_segmentation.png", np.ones((64, 64), bool))
+    with pytest.raises(InputError, match=r"is 40 x 30, its mask .* is 64 x 64"):
+        evaluate(images, truths, model=model)

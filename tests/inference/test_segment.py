@@ -1,0 +1,168 @@
+"""What a run writes, names, counts and returns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from inference.command import InputError
+from inference.job import parse_shard
+from inference.masks import make_mask
+from inference.outputs import write_mask
+from inference.pixels import read_image, read_levels, read_mask, read_resized
+from inference.segment import segment
+from inference.session import Segmenter
+from inference.shapes import decode_geojson, decode_rle
+from training.synthesize import make_lesion
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files that a person sees in a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five images of several sizes in two folders, and one that cannot be read."""
+    made = tmp_path_factory.mktemp("images")
+    (made / "sub").mkdir()
+    sizes = [(96, 128), (200, 90), (64, 64), (700, 900), (130, 130)]
+    for number, (height, width) in enumerate(sizes):
+        image, _ = make_lesion(np.random.default_rng(number), height, width)
+        Image.fromarray(image).save(made / ("sub" if number > 2 else "") / f"{number}.jpg")
+    (made / "broken.jpg").write_bytes(b"no image")
+    return made
+
+
+def test_masks_are_those_of_the_model(folder: Path, model: Path, tmp_path: Path) -> None:
+    assert segment([str(folder)], model, tmp_path) == 1
+    segmenter = Segmenter(model)
+    with (tmp_path / "masks.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["image"]).name for row in rows] == [f"{i}.jpg" for i in range(5)]
+    for row in rows:
+        image = read_resized(Path(row["image"]), segmenter.contract.size)
+        (probability,) = segmenter(image.pixels[None])
+        expected = make_mask(probability, image.height, image.width, segmenter.contract)
+        assert np.array_equal(read_mask(tmp_path / row["mask"]), expected)
+        assert int(row["lesion_px"]) == np.count_nonzero(expected)
+        assert float(row["lesion_percent"]) == pytest.approx(100 * expected.mean(), abs=1e-3)
+        assert (int(row["height"]), int(row["width"])) == expected.shape
+    assert "broken.jpg" in (tmp_path / "errors.csv").read_text()
+    assert set(contents(tmp_path)) == {
+        *(f"{i}_segmentation.png" for i in range(3)),
+        *(f"sub/{i}_segmentation.png" for i in (3, 4)),
+        "masks.csv",
+        "errors.csv",
+    }
+
+
+def test_files_are_the_same_for_any_threads_and_batches(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    save = ("mask", "overlay", "contour", "rle", "geojson", "probability", "csv", "sheet")
+    found = []
+    for number, (batch_size, threads) in enumerate([(1, 1), (3, 2), (16, 4)]):
+        output = tmp_path / str(number)
+        assert segment([str(folder)], model, output, save, batch_size, threads) == 1
+        found.append(contents(output))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == 5 * 6 + 4
+
+
+def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Path) -> None:
+    save = ("mask", "overlay", "contour", "rle", "geojson", "probability", "csv")
+    segment([str(folder / "0.jpg"), str(folder / "1.jpg")], model, tmp_path, save, mm_per_pixel=0.1)
+    for name in "01":
+        mask = read_mask(tmp_path / f"{name}_segmentation.png")
+        assert np.array_equal(
+            decode_rle(json.loads((tmp_path / f"{name}_rle.json").read_text())), mask
+        )
+        feature = json.loads((tmp_path / f"{name}.geojson").read_text())
+        assert np.array_equal(decode_geojson(feature), mask)
+        probability = read_levels(tmp_path / f"{name}_probability.png")
+        sure = np.abs(probability.astype(int) - 128) > 1
+        assert np.array_equal(probability[sure] > 128, mask[sure])
+        contour = read_mask(tmp_path / f"{name}_contour.png")
+        inside = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert (
+            contour.any()
+            and not (contour & ~mask).any()
+            and not (contour & inside)[1:-1, 1:-1].any()
+        )
+        overlay, image = tmp_path / f"{name}_overlay.jpg", folder / f"{name}.jpg"
+        assert read_image(overlay).shape == read_image(image).shape
+    with (tmp_path / "measures.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            name = Path(row["image"]).stem
+            area = np.count_nonzero(read_mask(tmp_path / f"{name}_segmentation.png"))
+            assert int(row["area_px"]) == area
+            assert float(row["area_mm2"]) == pytest.approx(area / 100)
+
+
+def test_millimetres_only_where_they_are_known(folder: Path, model: Path, tmp_path: Path) -> None:
+    segment([str(folder / "0.jpg")], model, tmp_path, ("csv",))
+    assert "_mm" not in (tmp_path / "measures.csv").read_text()
+    assert set(contents(tmp_path)) == {"masks.csv", "errors.csv", "measures.csv"}
+
+
+def test_a_mask_is_read_alike_by_all(tmp_path: Path) -> None:
+    mask = make_lesion(np.random.default_rng(2), 1500, 2000)[1] > 0
+    path = tmp_path / "mask.png"
+    write_mask(path, mask)
+    expected = mask.astype(np.uint8) * 255
+    with Image.open(path) as image:
+        assert image.mode == "L" and np.array_equal(np.asarray(image), expected)
+    for flags in (cv2.IMREAD_UNCHANGED, cv2.IMREAD_GRAYSCALE):
+        assert np.array_equal(cv2.imread(str(path), flags), expected)
+    assert np.array_equal(read_levels(path), expected)
+    assert path.stat().st_size < 20_000
+
+
+def test_the_report_needs_no_other_file(folder: Path, model: Path, tmp_path: Path) -> None:
+    segment([str(folder)], model, tmp_path, ("mask", "report", "sheet"))
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 5 and "broken.jpg" in page
+    assert 'src="http' not in page and "href" not in page
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.width == 5 * 192
+    with pytest.raises(InputError, match="add mask"):
+        segment([str(folder)], model, tmp_path, ("report",))
+
+
+def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
+    summary_file = tmp_path / "summary.json"
+    segment([str(folder)], model, tmp_path / "masks", json_file=summary_file)
+    summary = json.loads(summary_file.read_text())
+    assert (summary["images"], summary["errors"], summary["kept"]) == (5, 1, 0)
+    assert set(summary["stages"]) == {"decode", "infer", "write"}
+    assert all(seconds > 0 for seconds in summary["stages"].values())
+
+
+def test_shards_part_the_images(folder: Path, model: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    segment([str(folder)], model, whole)
+    codes = [segment([str(folder)], model, parts, shard=f"{i}/3") for i in (1, 2, 3)]
+    assert sorted(codes) == [0, 0, 1]  # the broken one is in one part
+    masks = {name: data for name, data in contents(whole).items() if name.endswith(".png")}
+    assert {name: data for name, data in contents(parts).items() if name.endswith(".png")} == masks
+    lines = [(parts / f"masks-{i}-of-3.csv").read_text().splitlines()[1:] for i in (1, 2, 3)]
+    assert [len(part) for part in lines] == [2, 2, 1] or sum(map(len, lines)) == 5
+    # Resumed without a shard, all that they did is gathered; nothing is computed again.
+    times = {path: path.stat().st_mtime_ns for path in parts.rglob("*.png")}
+    assert segment([str(folder)], model, parts, resume=True) == 1
+    assert contents(parts)["masks.csv"] == contents(whole)["masks.csv"]
+    assert {path: path.stat().st_mtime_ns for path in parts.rglob("*.png")} == times
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/2/3", "-1/2"])
+def test_a_shard_is_one_of_n(shard: str) -> None:
+    with pytest.raises(InputError, match="must be i/n"):
+        parse_shard(shard)

@@ -1,0 +1,69 @@
+"""Every command of the README is run here, or by CI."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from training.synthesize import synthesize
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+# As the README has them, but for the size of the work.
+SMALLER = {
+    "training.prepare": ["--size", "64"],
+    "training.train": ["--width", "4", "--size", "64", "--epochs", "1", "--opt-level", "O0"],
+}
+
+
+def test_the_commands_for_ones_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    synthesize(tmp_path / "ISIC2018", images=30, height=96, width=128)
+    ran = []
+    for command in COMMANDS:
+        if match := re.fullmatch(r"python -m ([\w.]+) (.*)", command):
+            module, arguments = match[1], match[2].split()
+            done = subprocess.run(
+                [sys.executable, "-m", module, *arguments, *SMALLER.get(module, [])],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}\n{done.stderr}"
+            ran.append(module)
+    assert len(ran) == 5
+    assert len(list((tmp_path / "masks").glob("*_segmentation.png"))) == 6
+
+
+def test_every_target_it_names_is_run_by_ci() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    targets = [match[1] for command in COMMANDS if (match := re.match(r"make ([\w-]+)", command))]
+    assert targets
+    app_tests = (ROOT / "tests" / "app" / "conftest.py").read_text(encoding="utf-8")
+    assert '"-m", "app"' in app_tests  # it runs until it is stopped, so tests start it
+    for target in set(targets) - {"app"}:
+        assert re.search(rf"^make {target}\b", ci, re.MULTILINE), f"make {target} is not in .ci/run"
+
+
+def test_no_other_kind_of_command() -> None:
+    for command in COMMANDS:
+        assert re.match(r"python -m |make |source \.venv/bin/activate$", command), command
+
+
+def test_the_tree_is_true() -> None:
+    tree = re.search(r"## Where things are\n\n```\n(.*?)```", README, re.DOTALL)
+    assert tree
+    named = {line.split("/")[0] for line in tree[1].splitlines()}
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    folders = {line.split("/")[0] for line in tracked.stdout.splitlines() if "/" in line}
+    assert named == {folder for folder in folders if not folder.startswith(".")}
