@@ -133,8 +133,8 @@ class Saver:
         """Notes the end of an epoch and saves; True if it was the best so far."""
         position = self.position
         better = scores["jaccard"] >= position.best
+        position.stale = 0 if scores["jaccard"] > position.best else position.stale + 1
         position.best = max(position.best, scores["jaccard"])
-        position.stale = 0 if better else position.stale + 1
         if better and self._ranks.rank == 0:
             shipped = self._stepper.network.state_dict()
             described = {**self._description, "epoch": position.epoch, "scores": scores}

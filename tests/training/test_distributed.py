@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training.config import make_config
+from training.distributed import Ranks, must_launch
+from training.journal import read_metrics
+
+RANKS = Path(__file__).with_name("ranks.py")
+ROOT = Path(__file__).parents[2]
+
+
+def test_two_ranks_vote_sum_share_and_normalise_as_one() -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    ended = subprocess.run(
+        [*torchrun, "--nproc-per-node", "2", str(RANKS)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_eight_ranks_finish_and_validate_each_image_once(
+    train_in_process: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    flags = "--size 32 --epochs 1 --batch-size 8 --workers 1 --multiprocessing-distributed"
+    output = train_in_process(*flags.split(), "--out", run, ranks=8)
+    assert output.count("Final Performance images/sec") == 1
+    assert json.loads((run / "environment.json").read_text())["ranks"] == 8
+    (row,) = read_metrics(run / "metrics.csv")
+    correct = row["accuracy"] * 5 * 32 * 32  # of five images, each counted once
+    assert correct == pytest.approx(round(correct), abs=1e-6)
+
+
+def test_one_process_alone_goes_down_the_same_path() -> None:
+    with Ranks(torch.device("cpu")) as ranks:
+        network = torch.nn.Linear(1, 1)
+        assert ranks.replicate(network, compress=True) is network
+        assert ranks.any(True) and not ranks.any(False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "several"),
+    [
+        ({}, False),
+        ({"device_list": "3"}, False),
+        ({"device_list": "0,1"}, True),
+        ({"multiprocessing_distributed": True}, True),
+        ({"nodes": 2, "addr": "10.0.0.1"}, True),
+    ],
+)
+def test_processes_are_started_for_several_devices(
+    changes: dict[str, Any], several: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    assert must_launch(make_config(Path(), **changes)) == several
+    monkeypatch.setenv("RANK", "0")
+    assert not must_launch(make_config(Path(), **changes))
