@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.files import is_image
 from inference.outputs import write_image
 from inference.session import Segmenter
 from training.synthesize import make_lesion
@@ -71,5 +72,5 @@ def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield f"http://127.0.0.1:{port}"
         server.terminate()
         server.wait(30)
-    left = [path for path in temporary.rglob("*") if path.is_file() and path.stat().st_size]
-    assert not left  # neither uploads nor results
+    assert not list(temporary.glob("lesions-*"))  # results
+    assert not [path for path in temporary.rglob("*") if is_image(path)]  # uploads
