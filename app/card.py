@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from app.service import Service
+from inference.metrics import METRICS
 
 LIMITS = """
 ## Limits
@@ -15,18 +19,44 @@ LIMITS = """
 
 
 def describe_model(service: Service) -> str:
-    """The card that lies beside the model file (NAME.md), or else its contract; and the limits."""
-    card = service.segmenter.path.with_suffix(".md")
-    if card.is_file():
-        return card.read_text(encoding="utf-8") + LIMITS
+    """What the model is: the card beside its file (NAME.md) or its contract; its scores; the limits.
+
+    Scores are those that `inference.evaluate --json NAME.scores.json` left beside the file.
+    """
+    path = service.segmenter.path
+    card, scores = path.with_suffix(".md"), path.with_suffix(".scores.json")
+    parts = [
+        card.read_text(encoding="utf-8") if card.is_file() else tabulate_contract(service),
+        tabulate_scores(json.loads(scores.read_text(encoding="utf-8"))) if scores.is_file() else "",
+        LIMITS,
+    ]
+    return "\n\n".join(parts)
+
+
+def tabulate_contract(service: Service) -> str:
+    """The contract as a Markdown table."""
     contract = service.contract
     rows = {
         "file": service.segmenter.path.name,
+        "runs on": service.segmenter.provider,
         "input": f"{contract.size} x {contract.size}, {contract.colours}",
         "threshold": contract.threshold,
         "largest region only": contract.largest_region,
         "holes filled": contract.fill_holes,
         **contract.provenance,
     }
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    return f"| | |\n|---|---|\n{table}\n{LIMITS}"
+    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {rows[name]} |" for name in rows)
+
+
+def tabulate_scores(scores: dict[str, Any]) -> str:
+    """Scores with their 95 % intervals, as `inference.evaluate` measured them, as a Markdown table."""
+    lines = [
+        f"## Scores on {scores['images']} images",
+        "",
+        "| | mean | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for name in METRICS:
+        low, high = scores["intervals"][name]
+        lines.append(f"| {name.replace('_', ' ')} | {scores[name]:.4f} | {low:.4f} to {high:.4f} |")
+    return "\n".join(lines)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,23 +45,36 @@ def segmenter(model: Path) -> Segmenter:
 @pytest.fixture(scope="session")
 def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running page with two models."""
+    folder = tmp_path_factory.mktemp("page")
+    second = Path(shutil.copy(model, folder / "second.onnx"))
+    with serve(folder, str(model), str(second)) as address:
+        yield address
+    assert not list((folder / "temporary").glob("lesions-*"))  # results
+    assert not [path for path in (folder / "temporary").rglob("*") if is_image(path)]  # uploads
+
+
+@pytest.fixture(scope="session")
+def mcp_address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page that language models may use."""
+    with serve(tmp_path_factory.mktemp("mcp"), str(model), "--mcp") as address:
+        yield address
+
+
+@contextmanager
+def serve(folder: Path, *arguments: str) -> Iterator[str]:
+    """Runs `python -m app` on a free port until the block ends; its files stay in `folder`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    second = tmp_path_factory.mktemp("second") / "second.onnx"
-    shutil.copy(model, second)
-    temporary = tmp_path_factory.mktemp("temporary")
-    command = [sys.executable, "-m", "app", "--model", str(model), str(second)]
+    temporary, log = folder / "temporary", folder / "log.txt"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "app", "--model", *arguments]
     command += ["--port", str(port), "--threads", "1"]
-    log = tmp_path_factory.mktemp("log") / "log.txt"
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
         ) as server,
     ):
         for _ in range(600):
@@ -72,5 +85,3 @@ def address(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield f"http://127.0.0.1:{port}"
         server.terminate()
         server.wait(30)
-    assert not list(temporary.glob("lesions-*"))  # results
-    assert not [path for path in temporary.rglob("*") if is_image(path)]  # uploads

@@ -1,4 +1,5 @@
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from app.card import describe_model
 from app.reading import PREVIEW, adjust, draw_heat, draw_preview
 from app.service import KEPT_FOLDERS, Service
 from inference.command import InputError
+from inference.evaluate import evaluate
 from inference.segment import segment
 from inference.session import Segmenter
 
@@ -122,3 +125,19 @@ def test_what_cannot_be_read_is_one_line(service: Service, tmp_path: Path) -> No
     zipfile.ZipFile(empty, "w").close()
     with pytest.raises(InputError, match="holds no image"):
         service.segment_all([empty], service.contract, lambda results, total: results)
+
+
+def test_the_card_tells_the_scores_with_their_intervals(
+    segmenter: Segmenter, model: Path, data: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copy(model, tmp_path / "own.onnx"))
+    evaluate(data / "test", data / "test_GT", model=own, json_file=tmp_path / "own.scores.json")
+    service = Service({"own": Segmenter(own, 1)})
+    told = describe_model(service)
+    scores = json.loads((tmp_path / "own.scores.json").read_text())
+    low, high = scores["intervals"]["dice"]
+    assert f"| dice | {scores['dice']:.4f} | {low:.4f} to {high:.4f} |" in told
+    assert "own.onnx" in told and "Not a medical device" in told
+    (tmp_path / "own.md").write_text("# The card")
+    assert describe_model(service).startswith("# The card")
+    service.close()
