@@ -184,7 +184,7 @@ def test_what_an_om_needs_is_said(om: Path, monkeypatch: pytest.MonkeyPatch) -> 
     sidecar = om.with_suffix(".json")
     for text in ("{}", "no json", '{"contract": {"size": 0}, "batches": [1]}'):
         sidecar.write_text(text)
-        with pytest.raises(InputError, match=r"sidecar|positive"):
+        with pytest.raises(InputError, match=r"is no sidecar|contract with size 0"):
             Segmenter(om)
     sidecar.unlink()
     with pytest.raises(InputError, match=r"model\.json: is missing"):
