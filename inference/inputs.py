@@ -124,9 +124,12 @@ def find_sources(inputs: Iterable[str | Path]) -> list[tuple[Source, Path]]:
         InputError: an input does not exist, or there is no image in it.
     """
     found: dict[Source, Path] = {}
+    given = ""
     for given in map(str, inputs):
         for source, relative in expand(given):
             found.setdefault(source, relative)
+    if not given:
+        raise InputError("no images given: name files, folders or patterns")
     return list(found.items())
 
 

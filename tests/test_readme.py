@@ -1,5 +1,6 @@
 """Every command of the README is run here, or by CI."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,21 @@ SMALLER = {
     "training.train": ["--width", "4", "--size", "64", "--epochs", "1", "--opt-level", "O0"],
 }
 
+TINY = "--device cpu --opt-level O0 --width 2 --size 32 --batch-size 8"
+# Targets that are run here, with what makes them small; the others by .ci/run or by these tests.
+TARGETS = {
+    "train-1p": {"EPOCHS": "1", "ARGS": TINY},
+    "train-8p": {"EPOCHS": "1", "ARGS": TINY},
+    "perf-1p": {"EPOCHS": "1", "ARGS": TINY},
+    "om": {"SOC_VERSION": "Ascend310P3", "ARGS": "--dry-run"},
+    "bench": {"ARGS": "--rounds 1"},
+}
+ELSEWHERE = {
+    "app": ("tests/app/conftest.py", '"-m", "app"'),
+    "export": ("tests/export/test_to_onnx.py", "to_onnx(checkpoint, target)"),
+    "int8": ("tests/export/test_to_int8.py", "to_int8("),
+}
+
 
 def test_the_commands_for_ones_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -39,18 +55,51 @@ def test_the_commands_for_ones_own_data(tmp_path: Path, monkeypatch: pytest.Monk
             )
             assert done.returncode == 0, f"{command}\n{done.stderr}"
             ran.append(module)
-    assert len(ran) == 5
+    assert len(ran) == 6 and len(set(ran)) == 5
     assert len(list((tmp_path / "masks").glob("*_segmentation.png"))) == 6
 
 
-def test_every_target_it_names_is_run_by_ci() -> None:
+def test_every_target_it_names_is_run() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    targets = [match[1] for command in COMMANDS if (match := re.match(r"make ([\w-]+)", command))]
-    assert targets
-    app_tests = (ROOT / "tests" / "app" / "conftest.py").read_text(encoding="utf-8")
-    assert '"-m", "app"' in app_tests  # it runs until it is stopped, so tests start it
-    for target in set(targets) - {"app"}:
-        assert re.search(rf"^make {target}\b", ci, re.MULTILINE), f"make {target} is not in .ci/run"
+    targets = {match[1] for command in COMMANDS if (match := re.match(r"make ([\w-]+)", command))}
+    assert {"demo", "test"} <= targets
+    for target in targets:
+        if target in ELSEWHERE:
+            path, text = ELSEWHERE[target]
+            assert text in (ROOT / path).read_text(encoding="utf-8"), (
+                f"{path} does not run {target}"
+            )
+        elif target not in TARGETS:
+            assert re.search(rf"^make {target}\b", ci, re.MULTILINE), f".ci/run has no {target}"
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_targets(target: str, data: Path, model: Path, tmp_path: Path) -> None:
+    variables = {
+        "BIN": Path(sys.executable).parent,
+        "DATA": data,
+        "MODEL": model,
+        "RUN_FOLDER": tmp_path,
+        **TARGETS[target],
+    }
+    # The commands of the target itself, in a folder of their own: .venv is taken to be there.
+    command = [
+        "make",
+        "--makefile",
+        str(ROOT / "Makefile"),
+        "--assume-old",
+        ".venv/installed",
+        target,
+    ]
+    done = subprocess.run(
+        [*command, *(f"{name}={value}" for name, value in variables.items())],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_other_kind_of_command() -> None:
