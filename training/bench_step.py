@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Literal
 
 import numpy as np
@@ -44,8 +45,7 @@ def bench_step(
     size: int = 224,
     batch_size: int = 16,
     opt_level: Literal["O0", "O1"] = "O0",
-    steps: int = 5,
-    rounds: int = 5,
+    rounds: int = 20,
     contestant: Contestant | None = None,
     json_file: Path | None = None,
 ) -> None:
@@ -56,34 +56,32 @@ def bench_step(
         size: Side of the input in pixels.
         batch_size: Images a step.
         opt_level: Precision of both.
-        steps: That are timed in each process, after three that are not; their median counts.
-        rounds: Pairs of measurements; the median of their ratios counts.
-        contestant: Measure this one alone, once.
+        rounds: Pairs of steps, after three that are not timed; the median of their ratios counts.
+        contestant: Take a step of this one for each line of the standard input, and write its seconds.
         json_file: File to write the figures to.
     """
     if contestant:
-        seconds = measure(contestant, width, size, batch_size, opt_level, steps)
-        print(json.dumps(batch_size / seconds))
+        take_steps(contestant, width, size, batch_size, opt_level)
         return
     shared = f"--width {width} --size {size} --batch-size {batch_size} --opt-level {opt_level}"
-    command = [sys.executable, "-m", "training.bench_step", *shared.split(), "--steps", str(steps)]
-    pairs = []
-    for _ in range(rounds):
-        outputs = [
-            subprocess.run([*command, "--contestant", name], capture_output=True, check=True).stdout
-            for name in ("plain", "ours")
-        ]
-        pairs.append([float(json.loads(output)) for output in outputs])
-    plain, ours = (statistics.median(speeds) for speeds in zip(*pairs))
-    ratios = sorted(fast / slow for slow, fast in pairs)
+    command = [sys.executable, "-m", "training.bench_step", *shared.split(), "--contestant"]
+    workers = [
+        subprocess.Popen([*command, name], stdin=PIPE, stdout=PIPE, text=True)
+        for name in ("plain", "ours")
+    ]
+    pairs = [[ask(worker) for worker in workers] for _ in range(WARM_UP + rounds)][WARM_UP:]
+    for worker in workers:
+        worker.communicate()
+    plain, ours = (batch_size / statistics.median(seconds) for seconds in zip(*pairs))
+    ratios = sorted(slow / fast for slow, fast in pairs)
+    low, ratio, high = np.percentile(ratios, (25, 50, 75))
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         f"attunet, width {width}, {size} x {size}, batch {batch_size}, {opt_level}; {describe_machine()}"
     )
     console.print(f"plain loop {plain:7.2f} images/s\nours       {ours:7.2f} images/s")
-    ratio = statistics.median(ratios)
     console.print(
-        f"ratio      {ratio:7.2f}, median of {rounds} pairs ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        f"ratio {ratio:.2f}, median of {rounds} pairs of steps (half: {low:.2f} to {high:.2f})"
     )
     if json_file:
         figures = {"machine": describe_machine(), "plain": plain, "ours": ours, "ratios": ratios}
@@ -91,21 +89,26 @@ def bench_step(
             temporary.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def measure(
-    contestant: Contestant, width: int, size: int, batch_size: int, opt_level: str, steps: int
-) -> float:
-    """Median seconds of a step."""
+def ask(worker: subprocess.Popen[str]) -> float:
+    """Seconds of a contestant's next step; the other waits meanwhile."""
+    assert worker.stdin and worker.stdout
+    print(file=worker.stdin, flush=True)
+    return float(worker.stdout.readline())
+
+
+def take_steps(
+    contestant: Contestant, width: int, size: int, batch_size: int, opt_level: str
+) -> None:
+    """Takes a step for each line that comes in, and writes its seconds."""
     pairs = [make_lesion(np.random.default_rng(i), size, size) for i in range(batch_size)]
     images = torch.from_numpy(np.stack([image for image, _ in pairs]))
     masks = torch.from_numpy(np.stack([mask // 255 for _, mask in pairs]))
     torch.manual_seed(0)
     step = (make_plain if contestant == "plain" else make_ours)(width, opt_level, batch_size)
-    times = []
-    for _ in range(WARM_UP + steps):
+    for _ in sys.stdin:
         began = time.perf_counter()
         step(images, masks)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[WARM_UP:])
+        print(time.perf_counter() - began, flush=True)
 
 
 def make_ours(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, Tensor], None]:

@@ -190,7 +190,7 @@ def keep_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(-4, 0)
-        mallopt(-1, 2**31 - 1)
+        mallopt(-1, -1)  # a finite threshold, of 2 GB at most, is less than a large batch takes
 
 
 @contextmanager

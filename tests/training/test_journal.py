@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from inference.command import InputError
 from inference.metrics import METRICS, count
 from training import journal as journals
+from training.cache import open_split
 from training.config import make_config
-from training.data import open_split
 from training.device import Runtime
 from training.distributed import Ranks
 from training.journal import Journal, read_metrics
