@@ -13,6 +13,8 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
+# ninja is installed beside Python, where an environment that was not activated does not look.
+TOOLS = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
 TINY = "--width 2 --size 16 --batch-size 4 --epochs 1 --device npu".split()
 
 NAMES = """
@@ -31,7 +33,7 @@ assert get_default_backend_for_device("npu") == "hccl"
 def environment(stand_in: bool = True) -> dict[str, str]:
     paths = [str(ROOT)] + ([str(HERE)] if stand_in else [])
     variables = {"TORCH_DEVICE_BACKEND_AUTOLOAD": "0", "PYTHONPATH": os.pathsep.join(paths)}
-    return {**os.environ, **variables, "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **variables, "PATH": TOOLS, "OMP_NUM_THREADS": "1"}
 
 
 def run(*arguments: str | Path, stand_in: bool = True) -> subprocess.CompletedProcess[str]:
@@ -42,7 +44,7 @@ def run(*arguments: str | Path, stand_in: bool = True) -> subprocess.CompletedPr
 
 
 needs_compiler = pytest.mark.skipif(
-    not (shutil.which("g++") and shutil.which("ninja")),
+    not (shutil.which("g++") and shutil.which("ninja", path=TOOLS)),
     reason="the stand-in for an NPU is compiled: g++ and ninja are needed",
 )
 
