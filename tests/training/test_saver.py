@@ -134,7 +134,7 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(
     assert same_weights(run / LAST, whole_runs[1] / LAST)
     for name in (LAST, PREVIOUS):
         (run / name).write_bytes(b"nothing")
-    assert "cannot be read" in train_in_process(*RUN, "--out", run, "--resume", code=2)
+    assert "is no checkpoint" in train_in_process(*RUN, "--out", run, "--resume", code=2)
 
 
 def test_a_full_disk_is_a_line_and_the_last_checkpoint_is_kept(

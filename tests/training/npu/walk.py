@@ -37,9 +37,9 @@ def walk_between_devices() -> None:
     losses = {}
     for first, second in (("npu", "cpu"), ("cpu", "npu"), ("cpu", "cpu")):
         run = f"{first}-{second}"
-        half = configure(run, device=first, patience=1, warmup=0.0, ema=0.0)
+        half = configure(run, device=first, warmup=0.0, ema=0.0)
         stop_after_an_epoch(half)
-        resumed = configure(run, device=second, patience=1, warmup=0.0, ema=0.0, resume=True)
+        resumed = configure(run, device=second, warmup=0.0, ema=0.0, resume=True)
         assert train(resumed) == 0
         rows = (RUNS / run / "metrics.csv").read_text().splitlines()[1:]
         losses[run] = [float(row.split(",")[1]) for row in rows]
