@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from export.verify import ParityError, load_samples, verify
 from inference.command import InputError
-from inference.pixels import read_image, resize
+from inference.pixels import read_resized
 
 
 class Redness(nn.Module):
@@ -68,9 +68,9 @@ def test_faults_are_caught(fault: str) -> None:
         verify(Redness(), faulty, samples, threshold)
 
 
-def test_samples_come_from_a_folder_through_the_one_decoder(data: Path, tmp_path: Path) -> None:
-    samples = load_samples(data / "valid", 32)
-    expected = [resize(read_image(path), 32) for path in sorted((data / "valid").iterdir())]
+def test_samples_come_from_a_folder_through_the_decoder_of_use(data: Path, tmp_path: Path) -> None:
+    samples = load_samples(data / "valid", 8)
+    expected = [read_resized(path, 8).pixels for path in sorted((data / "valid").iterdir())]
     assert len(samples) == 4
     assert np.array_equal(samples[:3], expected) and np.array_equal(samples[3], expected[0])
     with pytest.raises(InputError, match="holds no image"):
