@@ -36,6 +36,8 @@ def app(
         threads: Cores that the model computes on; 0 is all of them.
         mcp: Offer the named endpoints to language models, too, by the Model Context Protocol.
     """
+    if not 0 < port < 65536:
+        raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")
     names = [path.name for path in model]
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
@@ -78,7 +80,9 @@ def launch(
             footer_links=["api"],
         )
     except OSError as error:
-        raise InputError(f"--port {port}: cannot listen on it ({error}); choose another") from error
+        raise InputError(
+            f"--host {host} --port {port}: cannot listen there; choose another"
+        ) from error
 
 
 def read_auth(text: str | None) -> tuple[str, str] | None:

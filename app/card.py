@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from app.service import Service
+from inference.command import InputError
 from inference.metrics import METRICS
 
 LIMITS = """
@@ -25,11 +26,15 @@ def describe_model(service: Service) -> str:
     """
     path = service.segmenter.path
     card, scores = path.with_suffix(".md"), path.with_suffix(".scores.json")
-    parts = [
-        card.read_text(encoding="utf-8") if card.is_file() else tabulate_contract(service),
-        tabulate_scores(json.loads(scores.read_text(encoding="utf-8"))) if scores.is_file() else "",
-        LIMITS,
-    ]
+    told = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None
+    parts = [told or tabulate_contract(service), LIMITS]
+    if scores.is_file():
+        try:
+            parts.insert(1, tabulate_scores(json.loads(scores.read_text(encoding="utf-8"))))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{scores}: is not what inference.evaluate --json writes; make it anew, or delete it"
+            ) from error
     return "\n\n".join(parts)
 
 

@@ -44,6 +44,8 @@ def add_endpoints(service: Service) -> None:
             Files of the mask (PNG, 0 or 255, the photograph's size), of the outline on the photograph
             (JPEG) and of the outline as GeoJSON; and measures of the lesion, in pixels.
         """
+        if not image:
+            raise InputError("no image: give the file of a photograph")
         changed = adjust(contract, threshold, largest_region, fill_holes)
         products = service.write(service.read(Path(image)), changed)
         mask, overlay, geojson = map(str, products[:3])
@@ -59,7 +61,7 @@ def add_endpoints(service: Service) -> None:
         Returns:
             A zip of masks, overlays, outlines and tables; and the photographs that failed, and why.
         """
-        paths = [Path(path) for path in images]
+        paths = [Path(path) for path in images or ()]
         batch = service.segment_all(paths, contract, lambda results, total: results)
         return str(batch.archive), [failure._asdict() for failure in batch.failures]
 

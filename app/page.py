@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from app.card import describe_model
 from app.endpoints import add_endpoints
 from app.reading import Reading, adjust, draw_heat, draw_preview, tabulate
-from app.service import Service
+from app.service import Service, tell_reason
 from app.words import CHINESE, ENGLISH, speak
 from inference.command import InputError
 from inference.measure import Measures
@@ -27,7 +28,7 @@ STYLE = """
 .gradio-container { max-width: 1100px !important; margin: auto }
 .block.warning { border-left: 4px solid #d97706; padding-left: 0.8em }
 """
-FORGET = (600, 3600)  # every so many seconds, files older than so many seconds are deleted
+FORGET = (300, 3300)  # every so many seconds, files older than so many seconds are deleted
 OUTLINE = "#00ffaa"
 PROGRESS = gr.Progress()
 
@@ -85,7 +86,7 @@ def lay_out_one(service: Service) -> None:
     def read(path: Path | None, request: gr.Request) -> tuple[Reading | None, np.ndarray | None]:
         if path is None:
             return None, None
-        with readable(path.name, request):
+        with readable(path, request):
             reading = service.read(path)
         return reading, draw_heat(reading)
 
@@ -102,11 +103,12 @@ def lay_out_one(service: Service) -> None:
     ) -> tuple[str, list[str] | None]:
         if reading is None:
             return "", None
-        products = service.write(reading, adjust(contract, threshold, largest, holes))
+        with readable(reading.path, request):
+            products = service.write(reading, adjust(contract, threshold, largest, holes))
         table = tabulate(products.measures, words(request))
         return table, [str(products.mask), str(products.overlay), str(products.geojson)]
 
-    knobs = [threshold, largest, holes]
+    knobs: list[Any] = [threshold, largest, holes]
     shown: dict[str, Any] = {
         "fn": show,
         "inputs": [kept, *knobs],
@@ -124,10 +126,8 @@ def lay_out_one(service: Service) -> None:
     photograph.change(
         read, photograph, [kept, heat], show_progress_on=slider, api_visibility="private"
     ).success(**shown).success(**finished)
-    threshold.input(**shown, trigger_mode="always_last")
-    threshold.release(**finished)
-    for box in (largest, holes):
-        box.input(**shown).success(**finished)
+    for knob in knobs:
+        knob.input(**shown, trigger_mode="always_last").success(**finished)
 
 
 def lay_out_batch(service: Service) -> None:
@@ -152,11 +152,11 @@ def lay_out_batch(service: Service) -> None:
                 progress((number, total), unit="images")
                 yield result
 
-        with readable("", request):
+        with readable(None, request):
             batch = service.segment_all([Path(path) for path in paths], service.contract, track)
         said = words(request)["done"].format(done=len(batch.done), failed=len(batch.failures))
         for failure in batch.failures:
-            said += f"\n- {words(request)['failed']}{failure.image}"
+            said += f"\n- {words(request)['failed']}{quote(failure.image)}: {quote(failure.error)}"
         rows = [[entry.row.image, *(entry.measures or ())] for entry in batch.done]
         names = [words(request)[name] for name in Measures._fields]
         return said, batch.outlines, {"headers": ["", *names], "data": rows}, str(batch.archive)
@@ -187,7 +187,7 @@ def lay_out_comparison(service: Service) -> None:
     ) -> tuple[str, Any, Any, Any]:
         if path is None:
             return "", None, None, None
-        with readable(path.name, request):
+        with readable(path, request):
             found = service.compare(path, first, second)
         say = words(request)
         times = "; ".join(
@@ -223,11 +223,19 @@ def words(request: gr.Request) -> dict[str, str]:
     return speak(request.headers.get("accept-language"))
 
 
+def quote(text: str) -> str:
+    """A visitor's words as they are, not as Markdown or HTML."""
+    return "`" + text.replace("`", "'").replace("\n", " ") + "`"
+
+
 @contextmanager
-def readable(name: str, request: gr.Request) -> Iterator[None]:
+def readable(path: Path | None, request: gr.Request) -> Iterator[None]:
     """Shows what is wrong with an upload in the visitor's language; the server stays up."""
     try:
         yield
     except (InputError, OSError) as error:
-        said = words(request)["unreadable"].format(name=name) if name else str(error)
-        raise gr.Error(said, print_exception=False) from error
+        said = str(error)
+        if path:
+            reason = tell_reason(said, path) if isinstance(error, InputError) else "is gone"
+            said = words(request)["unreadable"].format(name=path.name, reason=reason)
+        raise gr.Error(html.escape(said), print_exception=False) from error

@@ -10,7 +10,7 @@ import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from threading import Lock
+from threading import Event, Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +18,11 @@ import numpy as np
 from app.reading import PREVIEW, Reading, cut, draw_preview, read_photograph
 from inference.command import InputError
 from inference.contract import Contract
-from inference.inputs import find_sources
+from inference.inputs import list_members
 from inference.measure import Measures, measure
 from inference.naming import name_outputs
 from inference.outputs import draw_outline, fit, write_image, write_mask
-from inference.pixels import read_image
+from inference.pixels import Source, read_image, read_resized
 from inference.products import Done, Failure, Row, Writer, write_json
 from inference.session import Segmenter
 from inference.shapes import encode_geojson
@@ -30,7 +30,7 @@ from inference.stream import segment_images
 from inference.tables import write_measures, write_table
 
 MOST_FILES = 500
-KEPT_FOLDERS = 64
+KEPT_SECONDS = 120.0
 GALLERY = 60  # outlines shown of a batch
 SAVED = frozenset({"mask", "overlay", "geojson", "csv"})
 FIRST_ALONE, SECOND_ALONE = (230, 60, 60), (60, 110, 230)
@@ -75,8 +75,10 @@ class Service:
         self.segmenter = next(iter(models.values()))
         self._temporary = tempfile.TemporaryDirectory(prefix="lesions-")
         self.folder = Path(self._temporary.name)
-        self._latest: deque[Path] = deque()
-        self._lock = Lock()
+        self._finished: deque[tuple[float, Path]] = deque()
+        self._closed = Event()
+        self._sweeper = Thread(target=self._sweep, daemon=True)
+        self._sweeper.start()
 
     @property
     def contract(self) -> Contract:
@@ -104,6 +106,7 @@ class Service:
         write_mask(products.mask, mask)
         write_image(products.overlay, draw_outline(read_image(reading.path), mask))
         write_json(products.geojson, encode_geojson(mask))
+        self.keep_a_while(folder)
         return products
 
     def segment_all(
@@ -120,41 +123,45 @@ class Service:
         Raises:
             InputError: nothing to segment, or more than MOST_FILES.
         """
-        folder = self.make_folder()
-        output = folder / "lesions"
-        sources = find_sources(paths)
+        sources, failures = find_uploads(paths)
         if len(sources) > MOST_FILES:
             raise InputError(
                 f"{len(sources)} images: at most {MOST_FILES} at once; "
                 "use python -m inference.segment for more"
             )
-        stems = name_outputs(sources, output)
+        if not sources and not failures:
+            raise InputError("no images: give images, or zips that hold some")
+        folder = self.make_folder()
+        output = folder / "lesions"
+        stems = name_outputs(sources, output) if sources else {}
         writer = Writer(contract, output, stems, SAVED)
         threads = os.cpu_count() or 1
         results = segment_images(self.segmenter, stems, writer, threads=threads)
         done: list[Done] = []
-        failures: list[Failure] = []
         outlines: list[tuple[np.ndarray, str]] = []
-        for source, result in zip(stems, track(results, len(stems))):
-            name = Path(str(source)).name
+        for (source, name), result in zip(sources, track(results, len(stems))):
             if isinstance(result, Failure):
-                failures.append(Failure(name, result.error))
+                failures.append(Failure(str(name), tell_reason(result.error, source)))
                 continue
-            done.append(result._replace(row=result.row._replace(image=name)))
+            done.append(result._replace(row=result.row._replace(image=str(name))))
             if len(outlines) < GALLERY:
                 overlay = output / stems[source].with_name(f"{stems[source].name}_overlay.jpg")
-                outlines.append((fit(read_image(overlay), PREVIEW // 2), name))
+                outlines.append((fit(read_image(overlay), PREVIEW // 2), str(name)))
         write_table(output / "masks.csv", Row._fields, (entry.row for entry in done))
         write_table(output / "errors.csv", Failure._fields, failures)
         write_measures(output / "measures.csv", done, None)
-        return Batch(done, failures, outlines, pack(output, folder / "lesions.zip"))
+        archive = pack(output, folder / "lesions.zip")
+        self.keep_a_while(folder)
+        return Batch(done, failures, outlines, archive)
 
     def compare(self, path: Path, first: str, second: str) -> Comparison:
         """Runs two models on one photograph."""
         previews, masks, seconds = [], [], []
         for segmenter in (self.models[first], self.models[second]):
+            reading = read_photograph(segmenter, path)  # and warms the model up
+            pixels = read_resized(path, segmenter.contract.size).pixels[None]
             start = time.perf_counter()
-            reading = read_photograph(segmenter, path)
+            segmenter(pixels)
             seconds.append(time.perf_counter() - start)
             preview, mask = draw_preview(reading, segmenter.contract)
             previews.append(preview)
@@ -168,16 +175,51 @@ class Service:
 
     def close(self) -> None:
         """Deletes all results."""
+        self._closed.set()
+        self._sweeper.join()
         self._temporary.cleanup()
 
     def make_folder(self) -> Path:
-        """A new folder for results; the page copies them out, so that only the latest need stay."""
-        folder = Path(tempfile.mkdtemp(dir=self.folder))
-        with self._lock:
-            self._latest.append(folder)
-            if len(self._latest) > KEPT_FOLDERS:
-                shutil.rmtree(self._latest.popleft(), ignore_errors=True)
-        return folder
+        """A new folder for results."""
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+    def keep_a_while(self, folder: Path) -> None:
+        """Has a finished folder deleted after KEPT_SECONDS; the page copies out what it shows at once."""
+        self._finished.append((time.monotonic(), folder))
+
+    def _sweep(self) -> None:
+        while not self._closed.wait(KEPT_SECONDS / 4):
+            while self._finished and time.monotonic() - self._finished[0][0] > KEPT_SECONDS:
+                shutil.rmtree(self._finished.popleft()[1], ignore_errors=True)
+
+
+def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list[Failure]]:
+    """The images among uploads, those in zips included, each with a name of its own.
+
+    An upload is an image or a zip, and nothing else: no list, folder or address, which would let a
+    visitor read what is on the server or near it.
+    """
+    sources: dict[Path, Source] = {}
+    failures = []
+    for path in paths:
+        try:
+            zipped = path.suffix.lower() == ".zip"
+            found = list(list_members(path)) if zipped else [(path, Path(path.name))]
+        except InputError as error:
+            failures.append(Failure(path.name, tell_reason(str(error), path)))
+            continue
+        for source, relative in found:
+            name, number = Path(path.stem, relative) if zipped else relative, 1
+            while name in sources:
+                number += 1
+                name = Path(f"{path.stem}-{number}", relative)
+            sources[name] = source
+    return [(source, name) for name, source in sources.items()], failures
+
+
+def tell_reason(error: str, source: Source) -> str:
+    """An error without the place on the server that it begins with."""
+    return error.removeprefix(f"{source}: ")
 
 
 def pack(folder: Path, archive: Path) -> Path:

@@ -37,8 +37,8 @@ WORDS = {
     ),
     "files_first": ("Give images or a zip of images first.", "请先提供图像或压缩包。"),
     "unreadable": (
-        "{name} cannot be read as an image. Give a whole JPEG, PNG, TIFF, WebP or BMP file.",
-        "无法将 {name} 读作图像。请提供完整的 JPEG、PNG、TIFF、WebP 或 BMP 文件。",
+        "{name} cannot be read as an image: {reason}",
+        "无法将 {name} 读作图像：{reason}",
     ),
     "done": ("{done} segmented, {failed} failed.", "已分割 {done} 张，失败 {failed} 张。"),
     "failed": ("Not segmented: ", "未分割："),

@@ -133,16 +133,14 @@ def cut_normalisation(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     """Removes what AIPP does instead: the new input is `image`, (N, 3, S, S) float32, normalised.
 
     Raises:
-        InputError: a model that ATC does not read: quantised, of a newer opset, or with operators that
-            this project does not write.
+        InputError: a model that ATC does not read: of a newer opset, or with operators that this project
+            does not write.
     """
     opset = max(entry.version for entry in model.opset_import)
     if opset > NEWEST_OPSET:
         raise InputError(
             f"model of opset {opset}: ATC reads up to {NEWEST_OPSET}; export it with export.to_onnx"
         )
-    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
-        raise InputError("model in INT8: ATC takes the float32 model; give that one")
     tensor = "image"
     while True:
         (reader,) = (node for node in model.graph.node if tensor in node.input)

@@ -15,7 +15,7 @@ import tyro
 
 from export.graph import Deployable
 from export.to_onnx import open_source
-from inference.benchmark import open_subjects, report
+from inference.benchmark import open_subjects, report, require_counts
 from inference.command import run
 from inference.comparison import Subject
 from inference.session import Provider
@@ -47,6 +47,7 @@ def benchmark(
         json_file: Where to write the rows as JSON.
         csv_file: Where to write the rows as CSV.
     """
+    require_counts(rounds, threads)
     torch.set_num_threads(threads or torch.get_num_threads())
     in_torch = [subject for size in batch for subject in torch_subjects(checkpoint, size)]
     subjects, failed = open_subjects(model, provider, batch, threads)

@@ -15,9 +15,9 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from rich.console import Console
 
-from export.to_onnx import read_portable_model
+from export.portable import read_portable_model, record_precision, require_another_file
 from export.verify import ParityError, load_samples, mask_iou
-from inference.command import InputError, run
+from inference.command import run
 from inference.files import replacing
 from inference.session import Segmenter
 
@@ -29,7 +29,7 @@ def to_fp16(
     target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="fp16")],
     images: Path | None = None,
 ) -> None:
-    """Convert an exported model to float16; input, output and contract stay as they are.
+    """Convert an exported model to float16; input and output stay as they are.
 
     The file appears only after its masks were compared with the float32 model's.
 
@@ -38,12 +38,12 @@ def to_fp16(
         target: The float16 file to write.
         images: Folder of images to compare on; made-up lesions if left out.
     """
-    if target.suffix != ".onnx" or target == source:
-        raise InputError(f"{target}: must end in .onnx and not be the source; change the name")
     model, contract = read_portable_model(source)
+    require_another_file(target, source)
     samples = load_samples(images, contract.size)
     expected = Segmenter(source, provider="cpu")(samples)
     half = convert_to_float16(model)
+    record_precision(half, contract, "float16")
     onnx.checker.check_model(half, full_check=True)
     with replacing(target) as temporary:
         onnx.save(half, temporary)

@@ -29,7 +29,7 @@ from export.atc import (
     cut_normalisation,
     explain,
 )
-from export.to_onnx import read_portable_model
+from export.portable import read_portable_model
 from inference.command import InputError, run
 from inference.files import replacing
 

@@ -119,30 +119,5 @@ def build_model(deployable: Deployable, contract: Contract) -> onnx.ModelProto:
     return model
 
 
-def read_portable_model(path: Path) -> tuple[onnx.ModelProto, Contract]:
-    """Reads an exported ONNX file that other formats can be made from, and its contract.
-
-    Raises:
-        InputError: no such file, not ONNX, without a contract, or arranged for float32 alone.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such model file; give one that `make export` wrote")
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf's errors have no public base class
-        raise InputError(
-            f"{path}: is not an ONNX file; give one that `make export` wrote"
-        ) from error
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    if METADATA_KEY not in entries:
-        raise InputError(f"{path}: carries no contract; export it with `make export`")
-    contract = Contract.from_json(entries[METADATA_KEY])
-    if contract.provenance.get("graph") == "winograd":
-        raise InputError(
-            f"{path}: is arranged for float32 (--graph winograd); export it again without --graph"
-        )
-    return model, contract
-
-
 if __name__ == "__main__":
     run(to_onnx)

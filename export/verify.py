@@ -11,7 +11,7 @@ from torch import nn
 
 from inference.command import InputError
 from inference.files import find_images
-from inference.pixels import read_image, resize
+from inference.pixels import read_resized, resize
 from training.synthesize import make_lesion
 
 MOST_DIFFERENCE = 1e-4  # of probability, at any pixel
@@ -31,12 +31,12 @@ def load_samples(images: Path | None, size: int) -> np.ndarray:
         (IMAGES, size, size, 3) uint8 RGB.
     """
     if images is None:
-        pictures = [make_lesion(np.random.default_rng(seed), 240, 320)[0] for seed in range(IMAGES)]
-    else:
-        paths = [path for path, _ in find_images([images])[:IMAGES]]
-        # A folder of fewer is gone through again.
-        pictures = [read_image(paths[number % len(paths)]) for number in range(IMAGES)]
-    return np.stack([resize(picture, size) for picture in pictures])
+        rngs = (np.random.default_rng(seed) for seed in range(IMAGES))
+        return np.stack([resize(make_lesion(rng, 240, 320)[0], size) for rng in rngs])
+    paths = [path for path, _ in find_images([images])[:IMAGES]]
+    # A folder of fewer is gone through again.
+    chosen = (paths[number % len(paths)] for number in range(IMAGES))
+    return np.stack([read_resized(path, size).pixels for path in chosen])
 
 
 def verify(

@@ -27,8 +27,8 @@ from inference.evaluate import require_same_names
 from inference.files import find_images, index_images, index_masks, replacing
 from inference.masks import make_mask
 from inference.outputs import write_mask
-from inference.pixels import read_image, resize
-from inference.session import Provider, Segmenter
+from inference.pixels import read_resized
+from inference.session import Provider, Segmenter, require_threads
 
 STAGED_IMAGES = 32
 
@@ -49,7 +49,8 @@ def benchmark(
     Runs are interleaved and warmed up; rates are medians. Exit code: 1 if a row failed.
 
     Args:
-        model: Model files; the first row is what the others are compared with.
+        model: Model files; the first row is what the others are compared with, and is named below the
+            table.
         provider: What computes: cpu, openvino, cuda, tensorrt, cann, auto.
         batch: Images computed at once.
         images: Folder of images to measure on, stage by stage too; noise if left out.
@@ -59,8 +60,16 @@ def benchmark(
         json_file: Where to write the rows as JSON.
         csv_file: Where to write the rows as CSV.
     """
+    require_counts(rounds, threads)
     subjects, failed = open_subjects(model, provider, batch, threads)
     return report(subjects, failed, images, masks, rounds, threads, json_file, csv_file)
+
+
+def require_counts(rounds: int, threads: int) -> None:
+    """Raises InputError unless something is timed, and on a number of cores that there can be."""
+    if rounds < 1:
+        raise InputError(f"--rounds {rounds}: at least 1; leave it out")
+    require_threads(threads)
 
 
 def open_subjects(
@@ -101,10 +110,11 @@ def report(
         raise InputError("--masks: needs --images, the folder that they belong to")
     threads = threads or os.cpu_count() or 1
     paths = [path for path, _ in find_images([images])] if images else []
-    rows, peak = compare(subjects, paths, rounds, threads)
+    names, truths = (index_images(images), index_masks(masks)) if images and masks else ({}, {})
     if images and masks:
-        names, truths = index_images(images), index_masks(masks)
         require_same_names(names, truths, images, masks)
+    rows, peak = compare(subjects, paths, rounds, threads)
+    if truths:
         add_scores(rows, subjects, names, truths, threads)
     rows += failed
     machine = f"{processor()}, {threads} threads, {peak:.0f} GFLOP/s in a product of matrices"
@@ -113,6 +123,9 @@ def report(
     console = Console(highlight=False, soft_wrap=True)
     console.print(to_markdown(rows), markup=False)
     console.print(f"\n{machine}; medians of {rounds} interleaved runs", markup=False)
+    if subjects:  # what was asked for first may not have opened
+        first = f"{subjects[0].model} on {subjects[0].provider}, batch {subjects[0].batch}"
+        console.print(f"compared with: {first}", markup=False)
     for stage, fps in stages.items():
         console.print(f"{stage}: {fps:.1f} images/s, one after another")
     if json_file:
@@ -134,12 +147,11 @@ def time_stages(segmenter: Segmenter, paths: Sequence[Path]) -> dict[str, float]
     with tempfile.TemporaryDirectory() as folder:
         for number, path in enumerate(paths):
             marks = [time.perf_counter()]
-            image = read_image(path)
-            pixels = resize(image, segmenter.contract.size)[None]
+            image = read_resized(path, segmenter.contract.size)
             marks.append(time.perf_counter())
-            (probability,) = segmenter(pixels)
+            (probability,) = segmenter(image.pixels[None])
             marks.append(time.perf_counter())
-            mask = make_mask(probability, image.shape[0], image.shape[1], segmenter.contract)
+            mask = make_mask(probability, image.height, image.width, segmenter.contract)
             write_mask(Path(folder, f"{number}.png"), mask)
             marks.append(time.perf_counter())
             for stage, duration in zip(seconds, np.diff(marks), strict=True):

@@ -13,7 +13,7 @@ import numpy as np
 
 from inference.evaluate import count_model
 from inference.metrics import average
-from inference.pixels import read_image, resize
+from inference.pixels import read_resized
 from inference.session import Segmenter
 from inference.timing import matrix_product, measure
 
@@ -133,7 +133,7 @@ def load_batch(images: Sequence[Path], size: int, batch: int) -> np.ndarray:
     if not images:
         return np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
     chosen = (images[number % len(images)] for number in range(batch))
-    return np.stack([resize(read_image(path), size) for path in chosen])
+    return np.stack([read_resized(path, size).pixels for path in chosen])
 
 
 def add_scores(

@@ -49,8 +49,9 @@ class Segmenter:
         provider: what it became; never another than asked for.
 
     Raises:
-        InputError: no such file, not a model, or a model without a contract.
-        ProviderError: the provider is not installed, or onnxruntime put another in its place.
+        InputError: no such file, not a model, a model without a contract, or threads below 0.
+        ProviderError: the provider is not installed, does not run this model, or onnxruntime put another
+            in its place.
     """
 
     def __init__(self, path: Path, threads: int = 0, provider: Provider = "auto") -> None:
@@ -60,6 +61,7 @@ class Segmenter:
             raise InputError(
                 f"--provider {provider}: must be one of {', '.join(get_args(Provider))}"
             )
+        require_threads(threads)
         self.path = path
         self.provider: Provider
         self._compute: Callable[[np.ndarray], np.ndarray]
@@ -98,6 +100,12 @@ class Segmenter:
 
 
 Opened = tuple[Callable[[np.ndarray], np.ndarray], "str | None"]  # the model, its contract
+
+
+def require_threads(threads: int) -> None:
+    """Raises InputError for a number of cores that no model can be opened with."""
+    if threads < 0:
+        raise InputError(f"--threads {threads}: at least 0; leave it out")
 
 
 def installed_providers() -> list[Provider]:
@@ -156,7 +164,8 @@ def open_openvino(path: Path, threads: int) -> Opened:
     """Opens a file with OpenVINO on the CPU.
 
     A model compiled for one batch size runs up to 1.4 times as fast as one for any, and compiling takes
-    well under a second, so each size that occurs is compiled.
+    well under a second, so each size that occurs is compiled: one image at once, which shows whether
+    OpenVINO runs the model at all.
     """
     try:
         openvino = import_module("openvino")
@@ -171,22 +180,28 @@ def open_openvino(path: Path, threads: int) -> Opened:
         "ENABLE_CPU_PINNING": False,  # pinned threads wait for whoever else runs on their core
         **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
     }
+
+    def compile_for(shape: tuple[int, ...]) -> Any:
+        model.reshape(list(shape))
+        return core.compile_model(model, "CPU", options).create_infer_request()
+
     try:
         model = core.read_model(path)
+        one = (1, *(side.get_length() for side in list(model.input().partial_shape)[1:]))
+        requests = {one: compile_for(one)}
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path}: OpenVINO cannot open it ({reason}); export it again") from error
+        raise ProviderError(
+            f"{path}: OpenVINO cannot open it ({reason}); try --provider cpu, or export it again"
+        ) from error
     key = ["framework", METADATA_KEY]
     contract = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None
-    requests: dict[tuple[int, ...], Any] = {}
     one_at_a_time = Lock()  # a request serves one thread; onnxruntime's sessions serve many
 
     def compute(images: np.ndarray) -> np.ndarray:
         with one_at_a_time:
             if images.shape not in requests:
-                model.reshape(list(images.shape))
-                compiled = core.compile_model(model, "CPU", options)
-                requests[images.shape] = compiled.create_infer_request()
+                requests[images.shape] = compile_for(images.shape)
             # The result is copied: the request writes the next one to the same place.
             return requests[images.shape].infer([images], share_inputs=True)[0]
 

@@ -85,7 +85,6 @@ def test_upload_slide_download(
     slider.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    slider.dispatch_event("pointerup")
     page.wait_for_function(f"document.querySelector('#measures').innerText !== {before!r}")
     assert page.locator("#slider img").count() == 2
     assert visit.errors == []
@@ -95,7 +94,7 @@ def test_a_text_is_refused_in_words(visit: Visit, photographs: list[Path], tmp_p
     text = tmp_path / "text.jpg"
     text.write_text("no image")
     visit.upload(text)
-    visit.page.get_by_text("text.jpg cannot be read as an image").first.wait_for()
+    visit.page.get_by_text("text.jpg cannot be read as an image: is not an image").first.wait_for()
     visit.page.reload()
     visit.page.wait_for_selector("#photograph")
     visit.upload(photographs[1])

@@ -1,5 +1,6 @@
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from app.card import describe_model
 from app.reading import PREVIEW, adjust, draw_heat, draw_preview
-from app.service import KEPT_FOLDERS, Service
+from app.service import FIRST_ALONE, SECOND_ALONE, Service
 from inference.command import InputError
 from inference.evaluate import evaluate
 from inference.segment import segment
@@ -92,7 +93,7 @@ def test_a_batch_is_what_the_command_line_makes(
 
     batch = service.segment_all([photographs[0], broken, packed], service.contract, track)
     assert seen == [3, 3, 3]
-    assert [entry.row.image for entry in batch.done] == ["lesion-0.jpg", "lesion.jpg"]
+    assert [entry.row.image for entry in batch.done] == ["lesion-0.jpg", "more/inside/lesion.jpg"]
     assert [failure.image for failure in batch.failures] == ["broken.jpg"]
     assert len(batch.outlines) == 2
     segment([str(photographs[0])], model, output=tmp_path / "cli")
@@ -102,7 +103,7 @@ def test_a_batch_is_what_the_command_line_makes(
         assert archive.read(f"lesions/{mask}") == (tmp_path / "cli" / mask).read_bytes()
         assert json.loads(archive.read("lesions/lesion-0.geojson"))["type"] == "Feature"
     tables = {"lesions/masks.csv", "lesions/errors.csv", "lesions/measures.csv"}
-    assert tables < names and "lesions/inside/lesion_segmentation.png" in names
+    assert tables < names and "lesions/more/inside/lesion_segmentation.png" in names
 
 
 def test_equal_models_agree(service: Service, photographs: list[Path]) -> None:
@@ -111,9 +112,82 @@ def test_equal_models_agree(service: Service, photographs: list[Path]) -> None:
     assert np.array_equal(*found.outlines)
 
 
-def test_results_do_not_pile_up(service: Service, photographs: list[Path]) -> None:
-    folders = [service.make_folder() for _ in range(KEPT_FOLDERS + 5)]
-    assert [folder.exists() for folder in folders] == [False] * 5 + [True] * KEPT_FOLDERS
+def test_models_that_differ_are_told_apart(
+    service: Service, photographs: list[Path], segmenter: Segmenter
+) -> None:
+    class Other:
+        """Says the opposite."""
+
+        contract = segmenter.contract
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            return 1 - segmenter(images)
+
+    other: Any = Other()
+    service.models["two"] = other
+    found = service.compare(photographs[0], "one", "two")
+    assert found.overlap < 0.01
+    colours = {tuple(colour) for colour in found.difference.reshape(-1, 3).tolist()}
+    assert {FIRST_ALONE, SECOND_ALONE} <= colours
+
+
+def test_results_go_after_a_while_and_those_being_made_stay(
+    segmenter: Segmenter, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.service.KEPT_SECONDS", 0.2)
+    service = Service({"one": segmenter})
+    unfinished = service.make_folder()
+    written = service.write(service.read(photographs[0]), service.contract).mask
+    assert written.exists()
+    for _ in range(100):
+        time.sleep(0.05)
+        if not written.exists():
+            break
+    assert not written.exists() and unfinished.exists()
+    service.close()
+    assert not service.folder.exists()
+
+
+def test_an_upload_is_an_image_or_a_zip_and_nothing_else(
+    service: Service, photographs: list[Path], tmp_path: Path
+) -> None:
+    """A list would make the server read its own files, and fetch addresses."""
+    names = tmp_path / "list.txt"
+    names.write_text(f"{photographs[0]}\nhttp://127.0.0.1:9/x.jpg\n")
+    batch = service.segment_all([names], service.contract, lambda results, total: results)
+    assert not batch.done and [failure.image for failure in batch.failures] == ["list.txt"]
+
+
+def test_uploads_of_one_name_and_broken_zips_spoil_nothing(
+    service: Service, photographs: list[Path], tmp_path: Path
+) -> None:
+    twin = tmp_path / "twin" / photographs[0].name
+    twin.parent.mkdir()
+    shutil.copy(photographs[1], twin)
+    zips = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        zips.append(tmp_path / folder / "photos.zip")
+        with zipfile.ZipFile(zips[-1], "w") as archive:
+            archive.write(photographs[0], "p.jpg")
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK")
+    given = [photographs[0], twin, *zips, broken]
+    batch = service.segment_all(given, service.contract, lambda results, total: results)
+    names = [entry.row.image for entry in batch.done]
+    assert len(set(names)) == 4
+    (failure,) = batch.failures
+    assert failure.image == "broken.zip" and str(tmp_path) not in failure.error
+    with zipfile.ZipFile(batch.archive) as archive:
+        assert sum(name.endswith("_segmentation.png") for name in archive.namelist()) == 4
+
+
+def test_too_many_at_once_are_refused(
+    service: Service, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.service.MOST_FILES", 2)
+    with pytest.raises(InputError, match="at most 2 at once"):
+        service.segment_all(photographs, service.contract, lambda results, total: results)
 
 
 def test_what_cannot_be_read_is_one_line(service: Service, tmp_path: Path) -> None:
@@ -123,8 +197,10 @@ def test_what_cannot_be_read_is_one_line(service: Service, tmp_path: Path) -> No
         service.read(path)
     empty = tmp_path / "empty.zip"
     zipfile.ZipFile(empty, "w").close()
-    with pytest.raises(InputError, match="holds no image"):
-        service.segment_all([empty], service.contract, lambda results, total: results)
+    batch = service.segment_all([empty], service.contract, lambda results, total: results)
+    assert [failure.image for failure in batch.failures] == ["empty.zip"]
+    with pytest.raises(InputError, match="no images"):
+        service.segment_all([], service.contract, lambda results, total: results)
 
 
 def test_the_card_tells_the_scores_with_their_intervals(

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from export.graph import Deployable, Graph, PhaseConv, count_gflop, fold_norms, rewrite
-from export.to_onnx import build_model, read_portable_model, to_onnx
+from export.portable import read_portable_model
+from export.to_onnx import build_model, to_onnx
 from export.winograd import WinogradConv, WinogradUpConv
 from inference.command import InputError
 from inference.contract import Contract

@@ -1,3 +1,6 @@
+import dataclasses
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +9,8 @@ import pytest
 from onnx import numpy_helper
 
 from export.to_fp16 import to_fp16
+from export.to_int8 import to_int8
+from export.to_om import to_om
 from export.verify import ParityError
 from inference.command import InputError
 from inference.session import Segmenter
@@ -24,7 +29,8 @@ def test_the_inside_is_float16_and_the_outside_stays(
     images = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     for provider in ("cpu", "auto"):
         single, half = (Segmenter(path, provider=provider) for path in (model, target))
-        assert half.contract == single.contract
+        provenance = {**single.contract.provenance, "precision": "float16"}
+        assert half.contract == dataclasses.replace(single.contract, provenance=provenance)
         found = half(images)
         assert found.dtype == np.float32
         assert 0 < np.abs(found - single(images)).max() < 0.05
@@ -45,6 +51,36 @@ def test_an_overflow_is_caught(model: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_names_are_refused(model: Path, tmp_path: Path) -> None:
-    for target in (model, tmp_path / "model.om"):
-        with pytest.raises(InputError, match="must end in"):
-            to_fp16(model, target)
+    with pytest.raises(InputError, match="must end in"):
+        to_fp16(model, tmp_path / "model.om")
+
+
+@pytest.mark.parametrize("convert", [to_fp16, to_int8])
+def test_the_source_is_never_overwritten(
+    convert: Callable[..., object], model: Path, data: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "model.onnx"
+    source.write_bytes(model.read_bytes())
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "link.onnx").symlink_to(source)
+    (tmp_path / "hard.onnx").hardlink_to(source)
+    for spelling in ("model.onnx", "a/../model.onnx", "b/model.onnx", "link.onnx", "hard.onnx"):
+        with pytest.raises(InputError, match="not be the source"):
+            convert(source, tmp_path / spelling, images=data / "valid")
+    with pytest.raises(InputError, match="not be the source"):
+        convert(source, Path(os.path.relpath(source)), images=data / "valid")
+    assert source.read_bytes() == model.read_bytes()
+
+
+def test_float16_is_converted_to_nothing(model: Path, data: Path, tmp_path: Path) -> None:
+    half, target = tmp_path / "fp16.onnx", tmp_path / "again.onnx"
+    to_fp16(model, half)
+    said = "is float16 already; give the float32 file"
+    with pytest.raises(InputError, match=said):
+        to_fp16(half, target)
+    with pytest.raises(InputError, match=said):
+        to_int8(half, target, data / "valid")
+    with pytest.raises(InputError, match=said):
+        to_om(half, tmp_path / "model.om", "Ascend310", dry_run=True)
+    assert list(tmp_path.iterdir()) == [half]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,11 +11,15 @@ import pytest
 
 from export import to_int8 as command
 from export.graph import Deployable, rewrite
-from export.to_int8 import MEASUREMENTS_KEY, object_to, to_int8
+from export.to_fp16 import to_fp16
+from export.to_int8 import MEASUREMENTS_KEY, find_shared, object_to, to_int8
+from export.to_om import to_om
 from export.to_onnx import build_model
+from inference import benchmark
 from inference.command import InputError
-from inference.comparison import Row
+from inference.comparison import Row, Subject
 from inference.contract import METADATA_KEY, Contract
+from inference.pixels import read_resized
 from inference.session import Segmenter, installed_providers
 from training.model import UNet
 
@@ -44,7 +50,9 @@ def test_every_runtime_opens_it_and_agrees(exported: Path, quantised: Path, data
     expected = Segmenter(exported, provider="cpu")(images)
     for provider in {"cpu", *installed_providers()}:
         segmenter = Segmenter(quantised, provider=provider)
-        assert segmenter.contract == Segmenter(exported, provider="cpu").contract
+        source = Segmenter(exported, provider="cpu").contract
+        provenance = {**source.provenance, "precision": "int8"}
+        assert segmenter.contract == dataclasses.replace(source, provenance=provenance)
         found = segmenter(images)
         # The random weights of this network are harsher on INT8 than trained ones.
         assert np.abs(found - expected).mean() < 0.05
@@ -83,9 +91,9 @@ def test_the_phases_of_an_upsampling_share_a_scale(quantised: Path) -> None:
     assert checked == 4
 
 
-def test_contract_and_measurements_are_inside(exported: Path, quantised: Path) -> None:
+def test_measurements_are_inside(exported: Path, quantised: Path) -> None:
     entries = metadata(quantised)
-    assert entries[METADATA_KEY] == metadata(exported)[METADATA_KEY]
+    assert entries.keys() == {METADATA_KEY, MEASUREMENTS_KEY}
     measured = json.loads(entries[MEASUREMENTS_KEY])
     assert measured["calibration"] == 8
     rows = measured["rows"]
@@ -99,29 +107,48 @@ def test_contract_and_measurements_are_inside(exported: Path, quantised: Path) -
     assert {path.name for path in quantised.parent.iterdir()} == {"model-int8.onnx"}
 
 
-def rows(dice: tuple[float | None, float | None], fps: tuple[float, float]) -> list[Row]:
-    return [
-        Row("float", "cpu", 1, fps=fps[0], dice=dice[0]),
-        Row("float", "openvino", 1, fps=fps[0] / 2, dice=dice[0]),
-        Row("int8", "cpu", 1, fps=fps[1] / 9, dice=dice[1]),
-        Row("int8", "openvino", 1, fps=fps[1], dice=dice[1]),
+Rows = tuple[list[Row], list[Row]]
+
+
+def rows(dice: tuple[float | None, float | None], fps: tuple[float, float]) -> Rows:
+    before = [
+        Row("m.onnx", "cpu", 1, fps=fps[0], dice=dice[0]),
+        Row("m.onnx", "openvino", 1, fps=fps[0] / 2, dice=dice[0]),
     ]
+    after = [
+        Row("m.onnx", "cpu", 1, fps=fps[1] / 9, dice=dice[1]),
+        Row("m.onnx", "openvino", 1, fps=fps[1], dice=dice[1]),
+    ]
+    return before, after
 
 
 def test_slower_or_worse_is_not_recommended() -> None:
-    assert not object_to(rows((0.9, 0.8951), (10, 11)), "int8", iou=0.5)
-    assert not object_to(rows((None, None), (10, 11)), "int8", iou=0.99)
-    (slow,) = object_to(rows((0.9, 0.9), (10, 9)), "int8", iou=1)
+    assert not object_to(*rows((0.9, 0.8951), (10, 11)), iou=0.5)
+    assert not object_to(*rows((None, None), (10, 11)), iou=0.99)
+    (slow,) = object_to(*rows((0.9, 0.9), (10, 9)), iou=1)
     assert "0.90 of the float model's rate" in slow
-    (worse,) = object_to(rows((0.9, 0.8949), (10, 11)), "int8", iou=1)
+    (worse,) = object_to(*rows((0.9, 0.8949), (10, 11)), iou=1)
     assert "loses 0.0051 of dice" in worse
     for iou in (0.98, float("nan")):
-        (other,) = object_to(rows((None, None), (10, 11)), "int8", iou=iou)
+        (other,) = object_to(*rows((None, None), (10, 11)), iou=iou)
         assert "IoU" in other
-    failing = rows((0.9, 0.9), (10, 11))
-    failing[2].error = "no kernel"
-    (broken,) = object_to(failing, "int8", iou=1)
-    assert broken == "fails on cpu (no kernel)"
+
+
+def break_row(row: Row) -> None:
+    row.fps, row.error = None, "no kernel"
+
+
+def test_a_runtime_that_fails_is_an_objection_if_it_runs_the_float_model() -> None:
+    before, after = rows((0.9, 0.9), (10, 11))
+    break_row(after[0])
+    assert find_shared(before, after) == ["openvino"]
+    assert object_to(before, after, iou=1) == ["fails on cpu (no kernel)"]
+    break_row(before[0])  # as where a device is missing
+    assert not object_to(before, after, iou=1)
+    break_row(after[1])
+    assert not find_shared(before, after)
+    told = ["fails on openvino (no kernel)", "no runtime here runs both models"]
+    assert object_to(before, after, iou=None) == told
 
 
 def test_a_poor_model_is_written_and_ends_with_3(
@@ -139,10 +166,68 @@ def test_a_poor_model_is_written_and_ends_with_3(
     assert json.loads(metadata(target)[MEASUREMENTS_KEY])["recommended"] is False
 
 
+def test_masks_are_compared_in_a_runtime_that_opens_both(
+    exported: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two files of one name; the INT8 one opens on the CPU alone, or nowhere."""
+    target = tmp_path / exported.name
+    closed = {"openvino"}
+
+    def open_subjects(models: list[Path], providers: list[str], *rest: Any) -> Any:
+        opened: list[Subject] = []
+        failed = []
+        for provider in providers:
+            if models[0] != exported and provider in closed:
+                failed.append(Row(models[0].name, provider, 1, error=f"{models[0]}: no kernel"))
+            else:
+                # The CPU stands for OpenVINO too, which need not be installed.
+                subjects, _ = benchmark.open_subjects(models, ["cpu"], *rest)
+                opened += [dataclasses.replace(entry, provider=provider) for entry in subjects]
+        return opened, failed
+
+    monkeypatch.setattr(command, "installed_providers", lambda: ["openvino", "cpu"])
+    monkeypatch.setattr(command, "open_subjects", open_subjects)
+    assert to_int8(exported, target, data / "test", calibration=2, rounds=1) == 3
+    measured = json.loads(metadata(target)[MEASUREMENTS_KEY])
+    assert 0.5 < measured["mask_iou"] <= 1
+    found = [(row["model"], row["provider"]) for row in measured["rows"]]
+    pairs = [(exported, "openvino"), (exported, "cpu"), (target, "cpu"), (target, "openvino")]
+    assert found == [(str(path), provider) for path, provider in pairs]
+    assert f"fails on openvino ({target}: no kernel)" in capsys.readouterr().out
+    closed.add("cpu")
+    assert to_int8(exported, target, data / "test", calibration=2, rounds=1) == 3
+    assert json.loads(metadata(target)[MEASUREMENTS_KEY])["mask_iou"] is None
+    printed = capsys.readouterr().out
+    assert "are not compared" in printed and "no runtime here runs both models" in printed
+
+
+def test_int8_is_converted_to_nothing(quantised: Path, data: Path, tmp_path: Path) -> None:
+    target, said = tmp_path / "again.onnx", "is INT8 already; give the float32 file"
+    with pytest.raises(InputError, match=said):
+        to_int8(quantised, target, data / "test")
+    with pytest.raises(InputError, match=said):
+        to_fp16(quantised, target)
+    with pytest.raises(InputError, match=said):
+        to_om(quantised, tmp_path / "model.om", "Ascend310", dry_run=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_samples_come_through_the_decoder_of_use(data: Path) -> None:
+    paths = sorted((data / "valid").iterdir())
+    expected = [read_resized(path, 8).pixels for path in paths]
+    assert np.array_equal(command.read_evenly(paths, 3, 8), expected)
+
+
 def test_wrong_arguments_are_named(exported: Path, data: Path, tmp_path: Path) -> None:
     target = tmp_path / "int8.onnx"
-    with pytest.raises(InputError, match=r"must end in \.onnx and not be the source"):
-        to_int8(exported, exported, data / "test")
+    with pytest.raises(InputError, match=r"must end in \.onnx"):
+        to_int8(exported, tmp_path / "int8.om", data / "test")
+    with pytest.raises(InputError, match="--rounds 0"):
+        to_int8(exported, target, data / "test", rounds=0)
     with pytest.raises(InputError, match="--calibration 0"):
         to_int8(exported, target, data / "test", calibration=0)
     with pytest.raises(InputError, match="no such model"):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from export.verify import ParityError, load_samples, verify
 from inference.command import InputError
-from inference.pixels import read_image, resize
+from inference.pixels import read_resized
 
 
 class Redness(nn.Module):
@@ -36,12 +36,18 @@ def test_batches_of_one_and_three_are_tried() -> None:
     assert sizes == [1, 3]
 
 
-@pytest.mark.parametrize("fault", ["offset", "nan", "one pixel", "threshold", "batch"])
+@pytest.mark.parametrize(
+    "fault", ["offset", "nan", "one pixel", "threshold", "a few at the threshold", "batch"]
+)
 def test_faults_are_caught(fault: str) -> None:
     samples = load_samples(None, 32)
     threshold = 0.5
     if fault == "threshold":  # tiny differences of probability, other masks
         samples[:] = 128
+        threshold = 128 / 255
+    elif fault == "a few at the threshold":
+        samples[:] = 200
+        samples[:, 0, :8] = 128  # 8 pixels of 1024
         threshold = 128 / 255
 
     def faulty(images: np.ndarray) -> np.ndarray:
@@ -52,7 +58,7 @@ def test_faults_are_caught(fault: str) -> None:
             probability[0, 0, 0] = np.nan
         elif fault == "one pixel":
             probability[0, 5, 5] = 1 - probability[0, 5, 5]
-        elif fault == "threshold":
+        elif "threshold" in fault:
             probability += 1e-5
         elif len(images) > 1:
             probability[1:] = probability[0]
@@ -62,9 +68,9 @@ def test_faults_are_caught(fault: str) -> None:
         verify(Redness(), faulty, samples, threshold)
 
 
-def test_samples_come_from_a_folder_through_the_one_decoder(data: Path, tmp_path: Path) -> None:
-    samples = load_samples(data / "valid", 32)
-    expected = [resize(read_image(path), 32) for path in sorted((data / "valid").iterdir())]
+def test_samples_come_from_a_folder_through_the_decoder_of_use(data: Path, tmp_path: Path) -> None:
+    samples = load_samples(data / "valid", 8)
+    expected = [read_resized(path, 8).pixels for path in sorted((data / "valid").iterdir())]
     assert len(samples) == 4
     assert np.array_equal(samples[:3], expected) and np.array_equal(samples[3], expected[0])
     with pytest.raises(InputError, match="holds no image"):

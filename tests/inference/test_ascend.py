@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -64,6 +66,8 @@ class Device:
         self.batch = 4
         self.dynamic = dynamic
         self.failing = ""
+        self.initialised = False
+        self.slow = 0.0  # seconds
         self.ran: list[int] = []
         self.rt = SimpleNamespace(
             set_device=lambda device: self.answer("set_device"),
@@ -91,6 +95,9 @@ class Device:
         )
 
     def init(self) -> int:
+        if self.initialised:
+            return 100002
+        self.initialised = True
         return self.answer("init")
 
     def answer(self, call: str) -> int:
@@ -123,6 +130,7 @@ class Device:
 
     def execute(self, model: int, inputs: list, outputs: list) -> int:
         assert model == 7
+        time.sleep(self.slow)
         pixels = np.frombuffer(self.memory[inputs[0][0]], np.uint8).reshape(4, SIZE, SIZE, 3)
         result = redness(pixels[: self.batch]).tobytes()
         self.memory[outputs[0][0]][: len(result)] = result
@@ -165,6 +173,23 @@ def test_acl_segments_any_number(
     segmenter(255 - images[:1])
     assert np.array_equal(first, redness(images[:1]))
     assert acl.dynamic or set(acl.ran) == {4}
+
+
+def test_a_process_opens_several_models(om: Path, acl: Device, rng: np.random.Generator) -> None:
+    images = rng.integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    for segmenter in (Segmenter(om), Segmenter(om)):
+        assert np.array_equal(segmenter(images), redness(images))
+
+
+def test_threads_that_share_a_model_get_their_own_results(
+    om: Path, acl: Device, rng: np.random.Generator
+) -> None:
+    images = rng.integers(0, 256, (8, 1, SIZE, SIZE, 3), dtype=np.uint8)
+    segmenter = Segmenter(om)
+    acl.slow = 0.01
+    with ThreadPoolExecutor(len(images)) as pool:
+        for found, image in zip(pool.map(segmenter, images), images, strict=True):
+            assert np.array_equal(found, redness(image))
 
 
 @pytest.mark.parametrize("call", ["init", "set_device", "load_from_file", "malloc", "execute"])

@@ -11,12 +11,12 @@ from onnx import TensorProto, helper
 
 from export.benchmark import benchmark as benchmark_torch
 from inference import timing
-from inference.benchmark import benchmark, to_markdown
+from inference.benchmark import benchmark, time_stages, to_markdown
 from inference.command import InputError
 from inference.comparison import Row, Subject, compare, load_batch
 from inference.contract import Contract
 from inference.evaluate import evaluate
-from inference.pixels import read_image, resize
+from inference.pixels import read_image, read_resized, resize
 from training import checkpoint
 from training.model import UNet
 
@@ -81,9 +81,28 @@ def test_rows_are_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_images_are_the_folders_and_repeat(data: Path) -> None:
     paths = sorted((data / "valid").iterdir())
-    batch = load_batch(paths, 32, 5)
-    expected = [resize(read_image(paths[number % 3]), 32) for number in range(5)]
+    batch = load_batch(paths, 8, 5)
+    expected = [read_resized(paths[number % 3], 8).pixels for number in range(5)]
     assert np.array_equal(batch, expected)
+    # At this size the two ways to decode differ, or neither test would tell them apart.
+    assert not np.array_equal(batch[0], resize(read_image(paths[0]), 8))
+
+
+def test_stages_are_those_of_segment(data: Path) -> None:
+    seen = []
+
+    class Noting:
+        contract = Contract(size=8)
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            seen.append(images)
+            return redness(images)
+
+    paths = sorted((data / "valid").iterdir())
+    stages = time_stages(Noting(), paths)  # type: ignore[arg-type]
+    assert set(stages) == {"decode", "infer", "write"} and min(stages.values()) > 0
+    expected = [read_resized(path, 8).pixels for path in paths]
+    assert np.array_equal(np.concatenate(seen), expected)
 
 
 def test_the_table_of_a_model(
@@ -142,10 +161,39 @@ def test_markdown_leaves_empty_columns_out() -> None:
     ]
 
 
-def test_wrong_arguments_are_named(model: Path, data: Path) -> None:
+def test_what_the_ratios_refer_to_is_said(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    assert benchmark((broken, model), ("cpu",), (2,), rounds=1, threads=1) == 1
+    printed = capsys.readouterr().out
+    assert "compared with: model.onnx on cpu, batch 2" in printed
+    assert benchmark((broken,), ("cpu",), rounds=1, threads=1) == 1
+    assert "compared with" not in capsys.readouterr().out
+
+
+def test_names_are_checked_before_anything_is_measured(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.benchmark.compare", lambda *_: pytest.fail("measured"))
+    with pytest.raises(InputError, match="images and masks must match"):
+        benchmark((model,), ("cpu",), images=data / "test", masks=data / "valid_GT")
+
+
+@pytest.mark.parametrize(("counts", "said"), [((0, 1), "--rounds 0"), ((1, -1), "--threads -1")])
+def test_nothing_is_measured_no_times_or_on_fewer_than_no_cores(
+    model: Path, tmp_path: Path, counts: tuple[int, int], said: str
+) -> None:
+    rounds, threads = counts
+    with pytest.raises(InputError, match=f"{said}: at least"):
+        benchmark((model,), ("cpu",), rounds=rounds, threads=threads)
+    with pytest.raises(InputError, match=f"{said}: at least"):
+        benchmark_torch(tmp_path / "none.pt", (model,), rounds=rounds, threads=threads)
+
+
+def test_wrong_arguments_are_named(model: Path) -> None:
     with pytest.raises(InputError, match="--masks: needs --images"):
-        benchmark((model,), ("cpu",), masks=data / "test_GT")
+        benchmark((model,), ("cpu",), masks=model.parent)
     with pytest.raises(InputError, match="--batch from 1"):
         benchmark((model,), ("cpu",), batch=(0,))
-    with pytest.raises(InputError, match="images and masks must match"):
-        benchmark((model,), ("cpu",), images=data / "test", masks=data / "valid_GT", rounds=1)

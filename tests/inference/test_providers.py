@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from inference.command import InputError
-from inference.session import ProviderError, Segmenter, installed_providers
+from inference.session import Provider, ProviderError, Segmenter, installed_providers
 
 
 @pytest.fixture
@@ -69,8 +69,12 @@ def test_unknown_providers_and_models_are_refused(model: Path, tmp_path: Path) -
         Segmenter(model, provider="gpu")  # type: ignore[arg-type]
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
-    with pytest.raises(InputError, match="cannot open it on cpu"):
-        Segmenter(broken, provider="cpu")
+    providers: tuple[Provider, ...] = ("cpu", "auto")
+    for provider in providers:
+        with pytest.raises(InputError, match=r"cannot open it on cpu .*; export it again"):
+            Segmenter(broken, provider=provider)
+    with pytest.raises(InputError, match="--threads -1: at least 0"):
+        Segmenter(model, threads=-1)
 
 
 def test_without_openvino_auto_is_the_cpu(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +100,19 @@ class TestOpenVINO:
     def test_auto_takes_it(self, model: Path) -> None:
         assert "openvino" in installed_providers()
         assert Segmenter(model).provider == "openvino"
+
+    def test_auto_goes_on_to_the_cpu_with_what_it_cannot_compile(
+        self, model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import openvino
+
+        def fail(*_: Any) -> None:
+            raise RuntimeError("Check failed\nno such operator")
+
+        monkeypatch.setattr(openvino.Core, "compile_model", fail)
+        assert Segmenter(model).provider == "cpu"
+        with pytest.raises(ProviderError, match=r"cannot open it \(no such operator\)"):
+            Segmenter(model, provider="openvino")
 
     def test_results_are_kept_by_the_caller(self, model: Path, images: np.ndarray) -> None:
         segmenter = Segmenter(model, provider="openvino")
@@ -124,7 +141,7 @@ class TestOpenVINO:
     def test_refuses_what_is_no_model_or_has_no_contract(self, model: Path, tmp_path: Path) -> None:
         broken, bare = tmp_path / "broken.onnx", tmp_path / "bare.onnx"
         broken.write_bytes(b"no model")
-        with pytest.raises(InputError, match="OpenVINO cannot open it"):
+        with pytest.raises(ProviderError, match="OpenVINO cannot open it"):
             Segmenter(broken, provider="openvino")
         stripped = onnx.load(model)
         del stripped.metadata_props[:]
