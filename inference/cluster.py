@@ -13,6 +13,7 @@ import logging
 import os
 import pickle
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +21,11 @@ import numpy as np
 import tyro
 
 from inference.command import InputError, run
-from inference.ensemble import Looks
+from inference.ensemble import Looks, find_provider
 from inference.job import Job, Saved
 from inference.pixels import Source
 from inference.products import Done, Failure, Writer
+from inference.session import Provider
 from inference.stream import segment_images
 
 IMAGES_PER_TASK = 64  # what is done again when a worker dies, at most
@@ -35,6 +37,7 @@ def segment_on_cluster(
     output: Path = Path("masks"),
     save: tuple[Saved, ...] = ("mask",),
     batch_size: int = 8,
+    provider: Provider = "auto",
     address: str | None = None,
     cores: int = 2,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
@@ -50,6 +53,7 @@ def segment_on_cluster(
         output: Folder that all machines see, for what is saved.
         save: As in inference.segment.
         batch_size: Images computed at once.
+        provider: As in inference.segment; what auto becomes on this machine holds for all workers.
         address: Of the cluster, or auto on one of its machines; left out, Ray starts on this one alone.
         cores: Cores that one worker has; there are as many workers as fit.
         json_file: Where to write a summary.
@@ -59,24 +63,33 @@ def segment_on_cluster(
     """
     if batch_size < 1 or cores < 1:
         raise InputError(f"--batch-size {batch_size} --cores {cores}: at least 1; leave them out")
-    looks.open(model, cores)  # so that a wrong model fails here, not on every worker
-    job = Job(images, output, save, looks.describe(model), resume, mm_per_pixel=mm_per_pixel)
-    if alone := [source for source in job.waiting if not isinstance(source, Path)]:
-        raise InputError(f"{alone[0]}: is no file; a cluster takes files that all machines see")
-    settings = (Path.cwd(), model, looks, output, job.kinds, batch_size, cores)
-    results = compute(job, settings, address, cores)
+    check_ray()
+    opened = looks.open(model, cores, provider)  # a wrong model fails here, not on every worker
+    settings = looks.describe(model, opened)
+    job = Job(images, output, save, settings, resume, mm_per_pixel=mm_per_pixel, files_only=True)
+    provider = find_provider(opened)
+    workers = (Path.cwd(), model, looks, provider, output, job.kinds, batch_size, cores)
+    results = compute(job, workers, address, cores)
     return job.run(results, cores, {}, json_file)
+
+
+def check_ray() -> None:
+    """Refuses to begin where Ray is not installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    if find_spec("ray") is None:
+        raise InputError("ray is not installed; install it: pip install -e '.[ray]'")
 
 
 def compute(
     job: Job, settings: tuple[Any, ...], address: str | None, cores: int
 ) -> Iterator[tuple[Source, Done | Failure]]:
     """Lets the cluster segment what is waiting; yields results as they come, in any order."""
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError("ray is not installed; install it: pip install -e '.[ray]'") from error
+    import ray
+    import ray.data
+
     if not job.waiting:
         return
     logging.getLogger("ray.data").setLevel(logging.WARNING)
@@ -114,13 +127,14 @@ class Worker:
         folder: Path,
         model: Path,
         looks: Looks,
+        provider: Provider,
         output: Path,
         kinds: frozenset[str],
         batch_size: int,
         cores: int,
     ) -> None:
         os.chdir(folder)  # so that relative paths lead where they led the command
-        self.model = looks.open(model, cores)
+        self.model = looks.open(model, cores, provider)
         self.output, self.kinds, self.batch_size, self.cores = output, kinds, batch_size, cores
 
     def __call__(self, items: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

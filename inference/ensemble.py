@@ -43,19 +43,26 @@ class Looks:
         Raises:
             InputError: a file is no model, or the models' contracts differ.
         """
-        opened: list[Model] = [
-            Segmenter(path, threads, provider) for path in (model, *self.ensemble)
-        ]
+        first = Segmenter(model, threads, provider)
+        # What auto became for the first holds for all: a run has one provider.
+        further = [Segmenter(path, threads, first.provider) for path in self.ensemble]
+        opened: list[Model] = [first, *further]
         looking = opened[0] if len(opened) == 1 else Ensemble(opened, (model, *self.ensemble))
         if self.flips:
             looking = Flipped(looking)
         return Windowed(looking) if self.windows else looking
 
-    def describe(self, model: Path) -> dict[str, Any]:
-        """What the masks depend on, so that those of two runs are not mixed."""
+    def describe(self, model: Path, opened: Model) -> dict[str, Any]:
+        """What the masks depend on, so that those of two runs are not mixed.
+
+        Args:
+            opened: what `open` made of the model file.
+        """
         files = (model, *self.ensemble)
         return {
             "models": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
+            "contract": opened.contract.to_json(),
+            "provider": find_provider(opened),
             "flips": self.flips,
             "windows": self.windows,
         }
@@ -79,6 +86,14 @@ class Ensemble:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return average([model(images) for model in self.models])
+
+
+def find_provider(opened: Model) -> Provider:
+    """Where an opened model runs: what `auto` became."""
+    while not isinstance(opened, Segmenter):
+        assert isinstance(opened, (Ensemble, Flipped, Windowed)), opened
+        opened = opened.models[0] if isinstance(opened, Ensemble) else opened.model
+    return opened.provider
 
 
 def average(looks: Sequence[np.ndarray]) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
+import socket
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,11 @@ from inference.command import InputError
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jp2 .png .bmp .dib .tif .tiff .webp .gif .pbm .pgm .ppm .avif".split()
 )
+# Other machines may write to the same folder: their processes' numbers say nothing here.
+MACHINE = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+TEMPORARY = re.compile(
+    rf"\..+\.{MACHINE}-(\d{{1,7}})\.partial(\.\w+)?"
+)  # as `replacing` names them
 
 
 @contextmanager
@@ -24,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
     name keeps the suffix, by which encoders choose the format.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{MACHINE}-{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +11,11 @@ from types import TracebackType
 from typing import Any
 
 from inference.command import InputError
+from inference.files import TEMPORARY
 from inference.measure import Measures
 from inference.pixels import PNG_END, Source
 from inference.products import Done, Row, product_paths
-
-TEMPORARY = re.compile(r"\..+\.(\d+)\.(png|jpg|json|geojson|csv|html)")  # as `replacing` names them
+from inference.sources import Frame, Member
 
 
 class Finished:
@@ -35,7 +34,7 @@ class Finished:
     def __init__(self, output: Path, part: str, settings: dict[str, Any], resume: bool) -> None:
         output.mkdir(parents=True, exist_ok=True)
         self.output = output
-        self.known: dict[str, dict[str, Any]] = {}
+        self.known: dict[str, dict[str, Any]] = {}  # by stem: of two images the later wrote last
         if resume:
             if not part:
                 remove_leftovers(output)
@@ -52,28 +51,33 @@ class Finished:
             entry: dict[str, Any] = {}
             with suppress(json.JSONDecodeError, UnicodeDecodeError):
                 entry = json.loads(line)
-            if entry.get("settings", settings) != settings:
+            begun = entry.get("settings", settings)
+            if others := [name for name in settings if begun.get(name) != settings[name]]:
                 raise InputError(
-                    f"{self.output}: was begun with another model or other settings; give --resume "
-                    "the same ones, or choose another --output folder"
+                    f"{self.output}: was begun with another model or other settings "
+                    f"({', '.join(others)}); give --resume the same ones, or choose another --output "
+                    "folder"
                 )
-            if "image" in entry:
-                self.known[entry["image"]] = entry
+            if "stem" in entry:
+                self.known[entry["stem"]] = entry
 
     def find(self, source: Source, stem: Path, save: Collection[str]) -> Done | None:
         """What is known of an image, if it has not changed and all its files are there, whole."""
-        entry = self.known.get(str(source))
-        if not entry or entry["stamp"] != stamp(source) or not set(save) <= set(entry["save"]):
+        entry = self.known.get(stem.as_posix())
+        if not entry or entry["image"] != str(source) or not set(save) <= set(entry["save"]):
+            return None
+        if not entry["stamp"] or entry["stamp"] != stamp(source):
             return None
         if not all(is_whole(path) for path in product_paths(self.output / stem, save).values()):
             return None
         measures = entry["measures"] if "csv" in save else None
         return Done(Row(*entry["row"]), Measures(*measures) if measures else None)
 
-    def add(self, source: Source, done: Done, save: Iterable[str]) -> None:
+    def add(self, source: Source, stem: Path, done: Done, save: Iterable[str]) -> None:
         """Notes that all files of an image are written."""
         entry = {
             "image": str(source),
+            "stem": stem.as_posix(),
             "stamp": stamp(source),
             "save": sorted(save),
             "row": done.row,
@@ -98,10 +102,17 @@ class Finished:
 
 
 def stamp(source: Source) -> str:
-    """Size and time of an image's file, to see that it is the same; nothing for other sources."""
-    if isinstance(source, Path):
+    """Tells whether an image is the same: size and time of its file, checksum of an archive's member.
+
+    Nothing for an address, behind which there may be another image each time.
+    """
+    if isinstance(source, Member):
+        info = source.opened.getinfo(source.name)
+        return f"{info.file_size}:{info.CRC:08x}"
+    file = source.video.path if isinstance(source, Frame) else source
+    if isinstance(file, Path):
         with suppress(OSError):
-            stat = source.stat()
+            stat = file.stat()
             return f"{stat.st_size}:{stat.st_mtime_ns}"
     return ""
 
@@ -119,7 +130,7 @@ def is_whole(path: Path) -> bool:
 
 
 def remove_leftovers(output: Path) -> None:
-    """Deletes what processes that were killed left half-written."""
+    """Deletes what processes of this machine that were killed left half-written."""
     for parent, _, names in os.walk(output):
         for name in names:
             match = TEMPORARY.fullmatch(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ class Job:
         resume: keep what is finished and whole.
         shard: "i/n": every n-th image, from the i-th on.
         mm_per_pixel: for measures in mm.
+        files_only: refuse images that other machines cannot read.
 
     Attributes:
         stems: all images of this run, and where the files of each go.
@@ -53,16 +55,22 @@ class Job:
         resume: bool,
         shard: str = "1/1",
         mm_per_pixel: float | None = None,
+        files_only: bool = False,
     ) -> None:
         if {"sheet", "report"} & set(save) and "mask" not in save:
             raise InputError("--save sheet or report: they show the masks; add mask")
-        if mm_per_pixel is not None and not mm_per_pixel > 0:
-            raise InputError(f"--mm-per-pixel {mm_per_pixel}: must be above 0, as in 0.02")
+        if mm_per_pixel is not None and not 0 < mm_per_pixel < math.inf:
+            raise InputError(
+                f"--mm-per-pixel {mm_per_pixel}: must be above 0 and finite, as in 0.02"
+            )
         index, count = parse_shard(shard)
         self.part = f"-{index}-of-{count}" if count > 1 else ""
         self.output, self.save, self.mm_per_pixel = output, save, mm_per_pixel
         self.kinds = frozenset(save) - {"sheet", "report"}
         named = name_outputs(find_sources(images), output)
+        alone = [source for source in named if not isinstance(source, Path)]
+        if files_only and alone:
+            raise InputError(f"{alone[0]}: is no file; a cluster takes files that all machines see")
         self.stems = dict(list(named.items())[index - 1 :: count])
         self.start = time.perf_counter()
         self.journal = Finished(output, self.part, settings, resume)
@@ -94,7 +102,7 @@ class Job:
             for source, result in track(results, "segmenting", len(self.waiting)):
                 if isinstance(result, Done):
                     self.finished[source] = result
-                    journal.add(source, result, self.kinds)
+                    journal.add(source, self.stems[source], result, self.kinds)
                 else:
                     failed[source] = result
                     console.print(f"skipped {result.error}", markup=False)

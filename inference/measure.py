@@ -94,9 +94,9 @@ def find_asymmetry(mask: np.ndarray) -> float:
 def average_inside(mask: np.ndarray, probability: np.ndarray) -> float:
     """Mean probability over a mask, by the share of each of the map's pixels that it covers."""
     height, width = probability.shape
-    share = cv2.resize(
-        mask.view(np.uint8) * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA
-    ).astype(np.float64)
+    # Not in 8 bits: the share of a few pixels in a large image would be rounded to nothing.
+    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    share = share.astype(np.float64)
     return float((share * probability).sum() / share.sum()) if share.any() else 0.0
 
 

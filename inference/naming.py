@@ -25,10 +25,12 @@ def name_outputs(images: Sequence[tuple[Source, Path]], output: Path) -> dict[So
     if not images:
         raise InputError(f"{output}: holds all the images given; choose another --output folder")
     places = tell_apart(images)
-    taken = Counter(relative.with_suffix("") for relative in places.values())
+    taken = Counter(relative.parent / relative.stem for relative in places.values())
     stems: dict[Source, Path] = {}
     owners: dict[Path, Source] = {}
     for image, relative in places.items():
+        if ".." in relative.parts:
+            raise InputError(f"{image}: would lead out of {output}; give it without .. in its path")
         stem = relative.with_suffix("")
         stem = relative if taken[stem] > 1 else stem
         if stem in owners:
@@ -53,8 +55,11 @@ def tell_apart(images: Sequence[tuple[Source, Path]]) -> dict[Source, Path]:
         alike[relative].append(source)
     places = dict(images)
     for sources in alike.values():
-        files = {source: source.absolute() for source in sources if isinstance(source, Path)}
+        # Not `absolute`, which keeps `..`: what is below the common folder is written below --output.
+        files = {
+            source: Path(os.path.abspath(source)) for source in sources if isinstance(source, Path)
+        }
         if 1 < len(files) == len(sources):
-            common = os.path.commonpath(files.values())
+            common = os.path.commonpath(file.parent for file in files.values())
             places.update({source: path.relative_to(common) for source, path in files.items()})
     return places

@@ -6,6 +6,8 @@ training.
 
 from __future__ import annotations
 
+from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -23,6 +25,7 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
+MOST_BYTES = 2**31  # of a file: a sparse one can claim any size and take no room
 SPARE = 4  # sides of a reduced JPEG are at least so many times the size wanted
 
 
@@ -131,6 +134,10 @@ def read_levels(path: Source) -> np.ndarray:
 
 def read_whole(path: Source) -> bytes:
     """Reads a file; refuses an empty one and a part of a JPEG or PNG, which OpenCV fills up with grey."""
+    if isinstance(path, Path):
+        status = path.stat()
+        if not S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:  # a pipe may never end
+            raise InputError(f"{path}: is no file of up to {MOST_BYTES} bytes; give one")
     data = path.read_bytes()
     if not data:
         raise InputError(f"{path}: is empty; copy it again")

@@ -19,7 +19,7 @@ from inference.measure import Measures, measure
 from inference.outputs import draw_outline, write_image, write_mask
 from inference.pixels import Source, read_image
 from inference.shapes import encode_geojson, encode_rle
-from inference.stream import Segmented
+from inference.stream import OUT_OF_MEMORY, Segmented
 
 Product = Literal["mask", "overlay", "contour", "rle", "geojson", "probability", "csv"]
 ENDINGS: dict[Product, str] = {
@@ -77,6 +77,8 @@ class Writer:
             return self.write(image)
         except (InputError, OSError) as error:  # the image has gone, the disk is full
             return Failure(str(image.source), str(error))
+        except MemoryError:
+            return Failure(str(image.source), f"{image.source}: {OUT_OF_MEMORY}")
 
     def write(self, image: Segmented) -> Done:
         mask = make_mask(image.probability, image.height, image.width, self.contract)

@@ -67,7 +67,7 @@ def draw_thumbnails(output: Path, shown: Sequence[Shown], threads: int) -> Itera
         source, done = item
         try:
             return fit(draw_outline(read_image(source), read_mask(output / done.row.mask)))
-        except (InputError, OSError):  # it has gone since
+        except (InputError, OSError, MemoryError):  # it has gone since
             return MISSING
 
     with ThreadPoolExecutor(threads) as pool:

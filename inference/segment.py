@@ -66,7 +66,8 @@ def segment(
         )
     threads = threads or os.cpu_count() or 1
     opened = looks.open(model, threads, provider)
-    job = Job(images, output, save, looks.describe(model), resume, shard, mm_per_pixel)
+    settings = looks.describe(model, opened)
+    job = Job(images, output, save, settings, resume, shard, mm_per_pixel)
     writer = Writer(opened.contract, output, job.stems, job.kinds)
     watch = Stopwatch()
     results = segment_images(opened, job.waiting, writer, batch_size, threads, watch)

@@ -16,6 +16,8 @@ from inference.command import InputError
 from inference.contract import Contract
 from inference.pixels import Source, read_resized
 
+OUT_OF_MEMORY = "does not fit into memory; make it smaller"  # said of an image
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -117,7 +119,10 @@ def segment_images(
         try:
             return Decoded(source, *read_resized(source, size))
         except (InputError, OSError) as error:
-            return Decoded(source, np.empty(0, np.uint8), error=str(error))
+            reason = str(error)
+        except MemoryError:
+            reason = f"{source}: {OUT_OF_MEMORY}"
+        return Decoded(source, np.empty(0, np.uint8), error=reason)
 
     with ThreadPoolExecutor(threads) as decoders, ThreadPoolExecutor(threads) as finishers:
         decoded = map_ahead(decoders, watch.time("decode", decode), sources, ahead=2 * batch_size)
@@ -129,9 +134,17 @@ def segment_images(
 def infer(
     model: Callable[[np.ndarray], np.ndarray], decoded: Iterator[Decoded], batch_size: int
 ) -> Iterator[Segmented]:
-    """Runs the model on batches of the images that could be read; keeps the order of all."""
+    """Runs the model on batches of the images that could be read; keeps the order of all.
+
+    The model sees one batch size alone, as some runtimes compile and keep a model for each: a short
+    batch is filled up with its last image, unless it is all there is.
+    """
+    several = False
     while batch := list(islice(decoded, batch_size)):
         readable = [image.pixels for image in batch if not image.error]
+        several = several or len(batch) == batch_size
+        if readable and several:
+            readable += readable[-1:] * (batch_size - len(readable))
         probabilities = iter(model(np.stack(readable)) if readable else ())
         for source, empty, height, width, error in batch:
             probability = empty if error else next(probabilities)

@@ -12,13 +12,15 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from inference import job, outputs
+from inference import job, outputs, products, stream
 from inference.command import InputError
 from inference.contract import Contract
 from inference.inputs import find_sources
@@ -81,6 +83,11 @@ def jpeg_that_claims(width: int, height: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
+def make_sparse(path: Path, size: int) -> None:
+    path.touch()
+    os.truncate(path, size)
+
+
 BAD: dict[str, tuple[str, Picture, str]] = {
     "zero bytes": ("b.jpg", lambda path: path.touch(), "is empty"),
     "cut JPEG": ("b.jpg", cut, "ends in the middle"),
@@ -91,6 +98,8 @@ BAD: dict[str, tuple[str, Picture, str]] = {
     "a bomb in JPEG": ("b.jpg", lambda p: p.write_bytes(jpeg_that_claims(65_000, 64_000)), "."),
     "a dangling link": ("b.jpg", lambda path: path.symlink_to("nowhere.jpg"), "No such file"),
     "a link to itself": ("b.jpg", lambda path: path.symlink_to(path), "[Ll]evels of symbolic"),
+    "a sparse file": ("b.jpg", lambda path: make_sparse(path, 2**42), "up to"),
+    "a pipe": ("b.jpg", os.mkfifo, "is no file"),
     "a folder named as an image": ("b.jpg", lambda path: path.mkdir(), ""),
 }
 
@@ -269,6 +278,38 @@ def test_a_file_that_disappears(folder: Path, model: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(job, "find_sources", find_then_lose)
     assert "No such file" in run_through(folder, model)["b.jpg"]
+
+
+@pytest.mark.parametrize("stage", [(stream, "read_resized"), (products, "make_mask")])
+def test_memory_that_does_not_suffice(
+    stage: tuple[ModuleType, str], folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PICTURE.resize((7, 5)).save(folder / "b.png")
+    works = getattr(*stage)
+
+    def fail(*args: Any) -> Any:
+        if args[1:3] == (5, 7) or str(args[0]) == str(folder / "b.png"):
+            raise MemoryError
+        return works(*args)
+
+    monkeypatch.setattr(*stage, fail)
+    assert "fit into memory" in run_through(folder, model)["b.png"]
+
+
+def test_no_name_leads_out_of_the_output_folder(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("dd/x/a.jpg", "dd/other/a.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        PICTURE.save(tmp_path / name)
+    monkeypatch.chdir(tmp_path / "dd" / "x")
+    assert segment(["a.jpg", "../other/a.jpg"], model, Path("o2/inner")) == 0
+    assert not list(Path("o2").glob("other"))
+    assert Path("o2/inner/other/a_segmentation.png").exists()
+    assert Path("o2/inner/x/a_segmentation.png").exists()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="would lead out of"):
+        segment(["dd/*/../../photos/*.jpg"], model, Path("o3"))
 
 
 def test_a_disk_that_fills(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

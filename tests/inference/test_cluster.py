@@ -6,14 +6,20 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from inference import cluster
+from inference.cluster import Worker, segment_on_cluster
 from inference.command import InputError
+from inference.job import Job
 from inference.segment import segment
+from inference.session import Segmenter
 from tests.inference.test_segment import contents
 from training.synthesize import make_lesion
 
@@ -76,9 +82,32 @@ def test_two_machines_of_which_one_is_lost(folder: Path, model: Path, tmp_path: 
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
 
 
-@pytest.mark.skipif(not WITHOUT_RAY, reason="ray is installed")
-def test_without_ray_the_cure_is_named(folder: Path, model: Path, tmp_path: Path) -> None:
-    from inference.cluster import segment_on_cluster
-
+def test_what_cannot_begin_leaves_the_journal(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, output = [str(path) for path in sorted(folder.iterdir())[:3]], tmp_path / "masks"
+    segment(few, model, output)
+    journal = (output / ".finished.jsonl").read_bytes()
+    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="pip install"):
-        segment_on_cluster([str(folder)], model, tmp_path)
+        segment_on_cluster(few, model, output)
+    monkeypatch.setattr(cluster, "find_spec", lambda name: name)
+    with pytest.raises(InputError, match=r"a\.jpg: is no file"):
+        segment_on_cluster([*few, "http://localhost/a.jpg"], model, output)
+    assert (output / ".finished.jsonl").read_bytes() == journal
+
+
+def test_workers_use_what_auto_became(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = []
+
+    def compute(job: Job, workers: tuple[Any, ...], *_: object) -> Iterator[Any]:
+        handed.append(Worker(*workers).model.provider)  # type: ignore[attr-defined]
+        yield from ()
+
+    monkeypatch.setattr(cluster, "find_spec", lambda name: name)
+    monkeypatch.setattr(cluster, "compute", compute)
+    segment_on_cluster([str(folder / "000.jpg")], model, tmp_path / "auto")
+    segment_on_cluster([str(folder / "000.jpg")], model, tmp_path / "cpu", provider="cpu")
+    assert handed == [Segmenter(model).provider, "cpu"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import socket
@@ -18,11 +19,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import inputs
+from inference import sources
 from inference.command import InputError
-from inference.inputs import Address, find_sources
+from inference.inputs import find_sources
 from inference.pixels import read_image
 from inference.segment import segment
+from inference.sources import Address
 from training.synthesize import make_lesion
 
 
@@ -45,6 +47,14 @@ def test_a_list_names_one_input_a_line(folder: Path, tmp_path: Path) -> None:
     listed.write_text("\n")
     with pytest.raises(InputError, match="names no image"):
         find_sources([listed])
+
+
+def test_a_list_names_no_list(folder: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    for line in (str(listed), "-"):
+        listed.write_text(f"{folder}/a.png\n{line}\n")
+        with pytest.raises(InputError, match="is a list within a list"):
+            find_sources([listed])
 
 
 def test_a_list_on_stdin_may_be_separated_by_nul(
@@ -70,6 +80,35 @@ def test_a_zip_archive(folder: Path, model: Path, tmp_path: Path) -> None:
     assert "images.zip/broken.jpg" in (tmp_path / "masks" / "errors.csv").read_text()
 
 
+def test_what_is_no_image_in_an_archive(folder: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "images.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in (
+            "a.png",
+            "x.png/",
+            "__MACOSX/a.png",
+            ".git/a.png",
+            "sub/.a.png",
+            "x.png/b.png",
+        ):
+            file.writestr(name, b"" if name.endswith("/") else (folder / "a.png").read_bytes())
+    assert relatives(archive) == ["a.png", "x.png/b.png"]
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_damaged_archive(packing: int, folder: Path, model: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "images.zip"
+    with zipfile.ZipFile(archive, "w", packing) as file:
+        file.writestr("bad.png", (folder / "a.png").read_bytes())
+        file.write(folder / "b.png", "good.png")
+    data = bytearray(archive.read_bytes())
+    data[60:90] = b"\xff" * 30
+    archive.write_bytes(data)
+    assert segment([str(archive)], model, tmp_path / "masks") == 1
+    assert "cannot be unpacked" in (tmp_path / "masks" / "errors.csv").read_text()
+    assert (tmp_path / "masks" / "good_segmentation.png").exists()
+
+
 @pytest.mark.parametrize("name", ["../out.png", "/out.png", "a/../../out.png"])
 def test_a_zip_archive_cannot_write_elsewhere(folder: Path, tmp_path: Path, name: str) -> None:
     archive = tmp_path / "evil.zip"
@@ -89,7 +128,7 @@ def test_a_zip_archive_that_is_none_or_unpacks_to_too_much(
         find_sources([archive])
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("bomb.png", bytes(100_000))
-    monkeypatch.setattr(inputs, "MOST_BYTES", 99_999)
+    monkeypatch.setattr(sources, "MOST_BYTES", 99_999)
     ((source, _),) = find_sources([archive])
     with pytest.raises(InputError, match="unpacks to more than 99999 bytes"):
         source.read_bytes()
@@ -106,8 +145,22 @@ def server(folder: Path) -> Iterator[str]:
                 self.send_header("Location", f"file://{folder}/a.png")
                 self.end_headers()
                 return
+            if self.path == "/ftp.png":
+                self.send_response(302)
+                self.send_header("Location", "ftp://127.0.0.1:1/a.png")
+                self.end_headers()
+                return
+            if self.path == "/slow-headers.png":
+                with contextlib.suppress(OSError):
+                    self.wfile.write(b"HTTP/1.0 200 OK\r\nX: ")
+                    for _ in range(150):
+                        self.wfile.write(b"x")
+                        time.sleep(0.02)
+                return
             data = (folder / "a.png").read_bytes()
             self.send_response(200 if self.path != "/lost.png" else 404)
+            if self.path == "/short.png":
+                self.send_header("Content-Length", str(len(data) + 1))
             self.end_headers()
             try:
                 if self.path == "/slow.png":
@@ -143,14 +196,33 @@ def test_an_address(server: str, folder: Path, model: Path, tmp_path: Path) -> N
 
 
 def test_an_address_has_limits(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "MOST_BYTES", 10 * 2**16)
+    monkeypatch.setattr(sources, "MOST_BYTES", 10 * 2**16)
     with pytest.raises(InputError, match="more than 655360 bytes"):
         Address(f"{server}/large.png").read_bytes()
-    monkeypatch.setattr(inputs, "MOST_SECONDS", 0.3)
-    with pytest.raises(InputError, match="download it yourself"):
-        Address(f"{server}/slow.png").read_bytes()
-    with pytest.raises(InputError, match="cannot be downloaded"):
-        Address(f"{server}/away.png").read_bytes()
+    for name in ("away.png", "ftp.png"):
+        with pytest.raises(InputError, match=r"cannot be downloaded.*(file|ftp)"):
+            Address(f"{server}/{name}").read_bytes()
+    monkeypatch.setattr(sources, "MOST_SECONDS", 0.3)
+    for name in ("slow.png", "slow-headers.png"):
+        start = time.monotonic()
+        with pytest.raises(InputError, match="download it yourself"):
+            Address(f"{server}/{name}").read_bytes()
+        assert time.monotonic() - start < 2
+
+
+def test_addresses_that_are_none(server: str, folder: Path, model: Path, tmp_path: Path) -> None:
+    odd = [
+        f"{server}/short.png",
+        f"{server}/a b.jpg",
+        "http://127.0.0.1:99999/c.jpg",
+        "http://h:x/d.jpg",
+    ]
+    assert segment([*odd, f"{server}/a.png"], model, tmp_path) == 1
+    assert (tmp_path / "errors.csv").read_text().count("cannot be downloaded") == len(odd)
+    assert (tmp_path / "a_segmentation.png").exists()
+    with pytest.raises(InputError, match="is no address"):
+        find_sources(["http://[bad/x.jpg"])
+    assert relatives("http://h/%00x%0a.jpg") == ["_x_.jpg"]
 
 
 def test_an_address_where_nobody_is() -> None:
@@ -181,6 +253,10 @@ def test_frames_of_a_video_in_any_order(video: Path) -> None:
     for number in (0, 1, 2, 7, 3, 11, 0):
         frame = read_image(sources[number][0])
         assert frame.shape == (64, 96, 3) and abs(float(frame.mean()) - 20 * number) < 3
+
+
+def test_a_video_given_twice_comes_once(video: Path) -> None:
+    assert len(find_sources([video, video])) == 12
 
 
 def test_a_video_is_segmented(video: Path, model: Path, tmp_path: Path) -> None:

@@ -84,3 +84,9 @@ def test_millimetres() -> None:
         "largest_diameter_mm": 2.0,
         "perimeter_mm": 3.0,
     }
+
+
+def test_a_few_pixels_of_a_large_image_count() -> None:
+    mask = np.zeros((3000, 4000), bool)
+    mask[1500, 2000:2003] = True
+    assert measure(mask, np.full((32, 32), 0.75, np.float32)).mean_probability == 0.75

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -93,3 +96,27 @@ def test_real_photos_enlarged_to_cameras_sizes(isic: Path, tmp_path: Path) -> No
         assert (found.height, found.width) == (height, width)
         difference = np.abs(found.pixels.astype(int) - resize(read_image(path), 160))
         assert difference.mean() < 0.5
+
+
+@pytest.mark.parametrize(("limit", "refused"), [("1000000", True), ("1Mb", True), ("2MB", False)])
+def test_the_users_limit_holds_for_reduced_images(
+    limit: str, refused: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "photo.jpg"
+    write_photo(path, 1200, 1210)
+    code = f"""
+from pathlib import Path
+from inference.pixels import read_resized
+try:
+    print(read_resized(Path({str(path)!r}), {SIZE}).width)
+except ValueError as error:
+    print(error)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "OPENCV_IO_MAX_IMAGE_PIXELS": limit},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("too many pixels" if refused else "1210") in found.stdout

@@ -7,15 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from inference.command import InputError
-from inference.finished import Finished
+from inference.contract import Contract
+from inference.files import replacing
+from inference.finished import Finished, remove_leftovers, stamp
+from inference.inputs import find_sources
+from inference.products import Done, Row
 from inference.segment import segment
+from inference.session import Segmenter
 from tests.inference.test_segment import contents
 from training.synthesize import make_lesion
 
@@ -123,3 +131,100 @@ def test_a_cut_line_counts_for_nothing(folder: Path, model: Path, tmp_path: Path
     for _ in range(2):
         assert segment(few, model, tmp_path, resume=True) == 0
         assert contents(tmp_path) == first
+
+
+def test_a_member_of_a_replaced_archive_is_done_again(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    archive, output = tmp_path / "images.zip", tmp_path / "masks"
+    masks = []
+    for number in ("000", "003"):
+        with zipfile.ZipFile(archive, "w") as file:
+            file.write(folder / f"{number}.jpg", "image.jpg")
+        segment([str(archive)], model, output, resume=True)
+        masks.append((output / "image_segmentation.png").read_bytes())
+    assert masks[0] != masks[1]
+    time_ns = (output / "image_segmentation.png").stat().st_mtime_ns
+    segment([str(archive)], model, output, resume=True)
+    assert (output / "image_segmentation.png").stat().st_mtime_ns == time_ns  # the same: kept
+
+
+def test_what_tells_that_a_source_is_the_same(tmp_path: Path) -> None:
+    video = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 64))
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes no video")
+    writer.write(np.zeros((64, 96, 3), np.uint8))
+    writer.release()
+    ((frame, _),) = find_sources([video])
+    before = stamp(frame)
+    os.utime(video, ns=(1, 1))
+    assert before and stamp(frame) != before
+    ((address, _),) = find_sources(["http://localhost/a.jpg"])
+    assert stamp(address) == ""
+
+
+def test_an_address_is_never_kept(tmp_path: Path) -> None:
+    ((address, relative),) = find_sources(["http://localhost/a.jpg"])
+    done = Done(Row("", "", 1, 1, 0, 0.0), None)
+    with Finished(tmp_path, "", {}, resume=False) as journal:
+        journal.add(address, relative, done, [])
+    with Finished(tmp_path, "", {}, resume=True) as journal:
+        assert journal.find(address, relative, []) is None
+
+
+@pytest.mark.parametrize("changed", ["provider", "contract"])
+def test_what_masks_depend_on_is_not_mixed(
+    changed: str, folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [str(folder / "000.jpg")]
+    segment(few, model, tmp_path, provider="cpu")
+    opened = Segmenter.__init__
+
+    def open_otherwise(self: Segmenter, *args: Any) -> None:
+        opened(self, *args)
+        if changed == "provider":
+            self.provider = "openvino"  # what auto may become
+        else:
+            self.contract = Contract(size=self.contract.size, threshold=0.3)
+
+    monkeypatch.setattr(Segmenter, "__init__", open_otherwise)
+    with pytest.raises(InputError, match=rf"other settings \({changed}\)"):
+        segment(few, model, tmp_path, provider="cpu", resume=True)
+
+
+def test_a_mask_that_another_image_has_overwritten_is_not_kept(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "dd" / "x").mkdir(parents=True)
+    for name, number in (("a.jpg", "000"), ("x/a.jpg", "003")):
+        (tmp_path / "dd" / name).write_bytes((folder / f"{number}.jpg").read_bytes())
+    whole, part, output = str(tmp_path / "dd"), str(tmp_path / "dd" / "x"), tmp_path / "masks"
+    segment([whole], model, output)
+    first = contents(output)
+    for given in (part, whole):
+        assert segment([given], model, output, resume=True) == 0
+    assert contents(output) == first
+
+
+def test_leftovers_are_this_machines_own(tmp_path: Path) -> None:
+    code = f"""
+import os
+from pathlib import Path
+from inference.files import replacing
+with replacing(Path({str(tmp_path)!r}) / "a.png") as temporary:
+    temporary.touch()
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".png"
+    machine = left.name.split(".")[-3].split("-")[0]
+    others = [".photo.20190102.jpg", f".a.{'9' * 30}.png", f".a.{machine}-{'9' * 30}.partial.png"]
+    others += [left.name.replace(machine, "00000000" if machine != "00000000" else "00000001")]
+    for name in others:
+        (tmp_path / name).touch()
+    with replacing(tmp_path / "b.png") as temporary:
+        temporary.touch()
+        remove_leftovers(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {*others, temporary.name}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -144,6 +145,28 @@ def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
     assert (summary["images"], summary["errors"], summary["kept"]) == (5, 1, 0)
     assert set(summary["stages"]) == {"decode", "infer", "write"}
     assert all(seconds > 0 for seconds in summary["stages"].values())
+    assert summary["fps"] * summary["seconds"] == pytest.approx(5, rel=0.05)
+    (tmp_path / "masks" / "0_segmentation.png").unlink()
+    segment([str(folder)], model, tmp_path / "masks", json_file=summary_file, resume=True)
+    summary = json.loads(summary_file.read_text())
+    assert summary["kept"] == 4
+    assert summary["fps"] * summary["seconds"] == pytest.approx(1, rel=0.2)
+
+
+def test_names_in_the_report_are_text(folder: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "<b>x.jpg").write_bytes((folder / "0.jpg").read_bytes())
+    (tmp_path / "images" / "<i>&.jpg").write_bytes(b"no image")
+    segment([str(tmp_path / "images")], model, tmp_path / "masks", ("mask", "report"))
+    page = (tmp_path / "masks" / "report.html").read_text()
+    assert "&lt;b&gt;x.jpg" in page and page.count("&lt;i&gt;&amp;.jpg") == 2
+    assert "<b>" not in page and "<i>" not in page
+
+
+@pytest.mark.parametrize("size", [0, -1, math.inf, math.nan])
+def test_a_pixel_has_a_size(size: float, folder: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="above 0 and finite"):
+        segment([str(folder)], model, tmp_path, mm_per_pixel=size)
 
 
 def test_shards_part_the_images(folder: Path, model: Path, tmp_path: Path) -> None:

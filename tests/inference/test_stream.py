@@ -126,3 +126,23 @@ def test_an_error_of_the_program_is_no_bad_image(photos: list[Path]) -> None:
 
     with pytest.raises(ZeroDivisionError):
         list(segment_images(Broken(), photos, lambda image: image))
+
+
+@pytest.mark.parametrize(("count", "shapes"), [(3, {2}), (13, {4}), (4, {4})])
+def test_the_model_sees_one_batch_size(count: int, shapes: set[int], tmp_path: Path) -> None:
+    seen = set()
+
+    class Grey:
+        contract = Contract(size=16)
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            seen.add(len(images))
+            return images[..., 0].astype(np.float32)
+
+    for number in range(count):
+        cv2.imwrite(str(tmp_path / f"{number:02}.png"), np.full((16, 16), number, np.uint8))
+    (tmp_path / "01.png").write_bytes(b"broken")
+    found = list(segment_images(Grey(), list_images(tmp_path), lambda image: image, batch_size=4))
+    assert seen == shapes
+    assert [bool(image.error) for image in found] == [number == 1 for number in range(count)]
+    assert all((image.probability == i).all() for i, image in enumerate(found) if i != 1)
