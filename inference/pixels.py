@@ -217,5 +217,4 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     Returns:
         (size, size) uint8, 0 or 1.
     """
-    share = resize(mask.astype(np.uint8) * 255, size)
-    return (share >= 128).astype(np.uint8)
+    return (resize(mask.astype(np.uint8) * 255, size) >= 128).astype(np.uint8)
