@@ -14,7 +14,8 @@ import numpy as np
 from app.card import describe_model
 from app.endpoints import add_endpoints
 from app.reading import Reading, adjust, draw_heat, draw_preview, tabulate
-from app.service import Service, tell_reason
+from app.service import Service
+from app.uploads import tell_reason
 from app.words import CHINESE, ENGLISH, speak
 from inference.command import InputError
 from inference.measure import Measures

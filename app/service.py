@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from app.reading import PREVIEW, Reading, cut, draw_preview, read_photograph
+from app.uploads import find_uploads, tell_reason
 from inference.command import InputError
 from inference.contract import Contract
-from inference.inputs import list_members
 from inference.measure import Measures, measure
 from inference.naming import name_outputs
 from inference.outputs import draw_outline, fit, write_image, write_mask
-from inference.pixels import Source, read_image, read_resized
+from inference.pixels import read_image, read_resized
 from inference.products import Done, Failure, Row, Writer, write_json
 from inference.session import Segmenter
 from inference.shapes import encode_geojson
@@ -191,35 +191,6 @@ class Service:
         while not self._closed.wait(KEPT_SECONDS / 4):
             while self._finished and time.monotonic() - self._finished[0][0] > KEPT_SECONDS:
                 shutil.rmtree(self._finished.popleft()[1], ignore_errors=True)
-
-
-def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list[Failure]]:
-    """The images among uploads, those in zips included, each with a name of its own.
-
-    An upload is an image or a zip, and nothing else: no list, folder or address, which would let a
-    visitor read what is on the server or near it.
-    """
-    sources: dict[Path, Source] = {}
-    failures = []
-    for path in paths:
-        try:
-            zipped = path.suffix.lower() == ".zip"
-            found = list(list_members(path)) if zipped else [(path, Path(path.name))]
-        except InputError as error:
-            failures.append(Failure(path.name, tell_reason(str(error), path)))
-            continue
-        for source, relative in found:
-            name, number = Path(path.stem, relative) if zipped else relative, 1
-            while name in sources:
-                number += 1
-                name = Path(f"{path.stem}-{number}", relative)
-            sources[name] = source
-    return [(source, name) for name, source in sources.items()], failures
-
-
-def tell_reason(error: str, source: Source) -> str:
-    """An error without the place on the server that it begins with."""
-    return error.removeprefix(f"{source}: ")
 
 
 def pack(folder: Path, archive: Path) -> Path:

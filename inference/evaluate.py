@@ -25,7 +25,7 @@ from inference.files import index_images, index_masks, replacing
 from inference.masks import make_mask
 from inference.metrics import FAILURE, METRICS, average, bootstrap, count, score
 from inference.pixels import Source, read_mask
-from inference.session import Provider
+from inference.session import Provider, require_threads
 from inference.stream import Model, Segmented, map_ahead, segment_images
 
 WORST = 10
@@ -56,8 +56,7 @@ def evaluate(
         json_file: Where to write the scores.
         looks: How often an image is looked at.
     """
-    if threads < 0:
-        raise InputError(f"--threads {threads}: at least 0; leave it out")
+    require_threads(threads)
     threads = threads or os.cpu_count() or 1
     names = index_images(images)
     truths = index_masks(masks)
