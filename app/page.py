@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,8 @@ from app.card import describe_model
 from app.endpoints import add_endpoints
 from app.reading import Reading, adjust, draw_heat, draw_preview, tabulate
 from app.service import Service
-from app.uploads import tell_reason
-from app.words import CHINESE, ENGLISH, speak
-from inference.command import InputError
+from app.visitor import quote, readable, words
+from app.words import CHINESE, ENGLISH
 from inference.measure import Measures
 from inference.products import Done, Failure
 
@@ -217,26 +214,3 @@ def add_upload(name: str) -> gr.Image:
     # On the object, not in a class: for those, gradio writes a stub file beside the module.
     setattr(upload, "preprocess", take_file)  # noqa: B010  # which no checker would let pass
     return upload
-
-
-def words(request: gr.Request) -> dict[str, str]:
-    """The words of a visitor's language."""
-    return speak(request.headers.get("accept-language"))
-
-
-def quote(text: str) -> str:
-    """A visitor's words as they are, not as Markdown or HTML."""
-    return "`" + text.replace("`", "'").replace("\n", " ") + "`"
-
-
-@contextmanager
-def readable(path: Path | None, request: gr.Request) -> Iterator[None]:
-    """Shows what is wrong with an upload in the visitor's language; the server stays up."""
-    try:
-        yield
-    except (InputError, OSError) as error:
-        said = str(error)
-        if path:
-            reason = tell_reason(said, path) if isinstance(error, InputError) else "is gone"
-            said = words(request)["unreadable"].format(name=path.name, reason=reason)
-        raise gr.Error(html.escape(said), print_exception=False) from error
