@@ -24,8 +24,8 @@ from inference.command import InputError, run
 from inference.contract import METADATA_KEY, Contract
 from inference.files import replacing
 from inference.session import Segmenter
-from training import checkpoint, reference
 from training.model import Arch, UNet
+from training.trained import open_trained
 
 OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document
 
@@ -74,20 +74,7 @@ def to_onnx(
 
 def open_source(path: Path, arch: Arch | None = None, recurrence: int = 2) -> tuple[UNet, Contract]:
     """Opens a checkpoint of ours or of the reference; its hash goes into the contract."""
-    loaded = checkpoint.load(path)
-    if "contract" in loaded:
-        network, contract = checkpoint.open_network(loaded)
-        if arch and arch != loaded["config"]["arch"]:
-            raise InputError(
-                f"--arch {arch}: {path} holds {loaded['config']['arch']}; leave --arch out"
-            )
-    elif reference.is_reference(loaded):
-        network, contract = reference.convert(loaded, arch, recurrence)
-    else:
-        raise InputError(
-            f"{path}: is neither a checkpoint of training.train nor a state dict of the reference; "
-            "give one of them"
-        )
+    network, contract = open_trained(path, arch, recurrence)
     origin = {
         "checkpoint": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

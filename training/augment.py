@@ -12,12 +12,15 @@ import cv2
 import numpy as np
 
 ROTATION = 180.0  # degrees; a dermoscopic image has no upright
-SCALE = (0.75, 1.3)
+SCALE = (0.7, 1.5)
 STRETCH = 1.15  # ratio of the sides: frames of any aspect ratio are squashed to a square
 SHIFT = 0.08  # of the side
-BRIGHTNESS, CONTRAST, COLOUR = 0.15, 0.2, 0.06
-VIGNETTE = 0.25  # probability of a dark ring
+BRIGHTNESS, CONTRAST, COLOUR = 0.15, 0.2, 0.08
+VIGNETTE, HAIR, LOSS = 0.25, 0.15, 0.2  # probabilities of a dark ring, of hair, of a poor camera
 HIDDEN = 0.25  # share of the light below which an outline cannot be seen
+HAIRS = 12  # at most
+SOFTEST = 0.01  # of the side: the widest blur
+WORST_JPEG = 30  # of 100
 
 REFERENCE_SHARE = 0.4  # of the images that the reference changes at all
 
@@ -26,9 +29,13 @@ Augmentation = Callable[[np.random.Generator, np.ndarray, np.ndarray], Pair]
 
 
 def augment_strongly(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:
-    """Moves, turns and recolours an image, and moves its mask along."""
+    """Moves, turns and recolours an image, and moves its mask along; hides parts, loses detail."""
     image, mask = move(rng, image, mask)
     image = recolour(rng, image)
+    if rng.random() < HAIR:
+        image = draw_hair(rng, image)
+    if rng.random() < LOSS:
+        image = lose_detail(rng, image)
     if rng.random() < VIGNETTE:
         image, mask = darken_corners(rng, image, mask)
     return image, mask
@@ -63,6 +70,28 @@ def recolour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     offset = 128 + 255 * rng.uniform(-BRIGHTNESS, BRIGHTNESS)
     table = np.clip(levels[:, None] * gains + offset, 0, 255).astype(np.uint8)
     return cv2.LUT(image, table[None])
+
+
+def draw_hair(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Dark curves across the image: quadratic Bezier curves of one colour and several widths."""
+    size = len(image)
+    along = np.linspace(0, 1, 16)[:, None]
+    weights = np.hstack(((1 - along) ** 2, 2 * along * (1 - along), along**2))
+    colour = (np.array((70, 50, 40)) * rng.uniform(0.2, 1.2)).tolist()
+    for _ in range(rng.integers(1, HAIRS + 1)):
+        points = weights @ rng.uniform(-0.2, 1.2, (3, 2)) * size
+        width = 1 + int(rng.random() < size / 800)
+        cv2.polylines(image, [np.rint(points).astype(int)], False, colour, width, cv2.LINE_AA)
+    return image
+
+
+def lose_detail(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Out of focus, and compressed: a Gaussian blur, then JPEG."""
+    sigma = SOFTEST * len(image) * rng.random()
+    image = cv2.GaussianBlur(image, (0, 0), max(sigma, 0.1))
+    quality = int(rng.integers(WORST_JPEG, 96))
+    _, encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
 
 
 def darken_corners(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:

@@ -34,6 +34,8 @@ class TrainConfig:
     """Folder of the run. One that is there already is renamed first, unless --resume."""
     resume: Flag = False
     """Go on with the run in --out from its last checkpoint, with the settings it has."""
+    init: Path | None = None
+    """Checkpoint to start from, ours or the public reference's; random weights if left out."""
     recipe: Recipe = "default"
     """Set of defaults: "reference" is the published training to the letter. Other flags change it."""
 

@@ -27,6 +27,7 @@ from training.optimise import Stepper
 from training.plots import draw_overlays
 from training.run_folder import open_run
 from training.saver import Requests, Saver, StoppedError, load_state
+from training.trained import take_weights
 from training.validate import validate
 
 
@@ -55,6 +56,8 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests)
 
     torch.manual_seed(config.seed)
     network = UNet(config.arch, config.width, contract.mean, contract.std)
+    if config.init:
+        take_weights(network, config)
     if config.sync_batchnorm:
         ranks.synchronise_statistics(network)
     runtime.place(network)
