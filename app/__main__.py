@@ -1,6 +1,7 @@
 """Opens the demo in the browser.
 
-python -m app --model model.onnx
+python -m app
+python -m app --model model.onnx model-int8.onnx --port 8080
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import gradio as gr
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
 from inference.command import InputError, run
-from inference.session import Segmenter
+from inference.session import SHIPPED, SHIPPED_INT8, Segmenter
 
 MOST_BYTES = 50_000_000  # of one upload
 WAITING = 256  # visitors in the queue; more are told that the server is full
 
 
 def app(
-    model: tuple[Path, ...],
+    model: tuple[Path, ...] = (SHIPPED, SHIPPED_INT8),
     host: str = "127.0.0.1",
     port: int = 7860,
     threads: int = 0,
@@ -30,7 +31,8 @@ def app(
     """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
 
     Args:
-        model: Model files as `make export` writes them. The first one segments; all can be compared.
+        model: Model files as `make export` writes them, those that ship if left out. The first one
+            segments; all can be compared.
         host: Address to listen on. 0.0.0.0 lets other machines in: set APP_AUTH then.
         port: Port to listen on.
         threads: Cores that the model computes on; 0 is all of them.

@@ -23,8 +23,8 @@ from export.verify import mask_iou
 from inference.benchmark import open_subjects, require_counts, to_markdown
 from inference.command import InputError, run
 from inference.comparison import Row, Subject, add_scores, compare
-from inference.evaluate import require_same_names
-from inference.files import index_images, index_masks, replacing
+from inference.evaluate import find_pairs
+from inference.files import index_images, replacing
 from inference.pixels import read_resized
 from inference.session import installed_providers
 
@@ -64,10 +64,8 @@ def to_int8(
     require_counts(rounds, threads)
     model, contract = read_portable_model(source)
     require_another_file(target, source)
-    names, truths = index_images(images), index_masks(masks) if masks else {}
-    paths = list(names.values())
-    if masks:
-        require_same_names(names, truths, images, masks)
+    pairs = find_pairs(images, masks) if masks else {}
+    paths = list(index_images(images).values())
     samples = read_evenly(paths, calibration, contract.size)
     threads = threads or os.cpu_count() or 1
     with replacing(target) as temporary:
@@ -76,8 +74,8 @@ def to_int8(
         before, not_before = open_subjects([source], providers, (1,), threads)
         after, not_after = open_subjects([temporary], providers, (1,), threads)
         rows, _ = compare([*before, *after], paths, rounds, threads)
-        if truths:
-            add_scores(rows, [*before, *after], names, truths, threads)
+        if pairs:
+            add_scores(rows, [*before, *after], pairs, threads)
         float_rows = [*rows[: len(before)], *not_before]
         int8_rows = [*rows[len(before) :], *not_after]
         same_name = source.name == target.name  # in different folders

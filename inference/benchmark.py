@@ -23,18 +23,18 @@ from rich.console import Console
 
 from inference.command import InputError, run
 from inference.comparison import Row, Subject, add_scores, compare
-from inference.evaluate import require_same_names
-from inference.files import find_images, index_images, index_masks, replacing
+from inference.evaluate import find_pairs
+from inference.files import find_images, replacing
 from inference.masks import make_mask
 from inference.outputs import write_mask
 from inference.pixels import read_resized
-from inference.session import Provider, Segmenter, require_threads
+from inference.session import SHIPPED, SHIPPED_INT8, Provider, Segmenter, require_threads
 
 STAGED_IMAGES = 32
 
 
 def benchmark(
-    model: tuple[Path, ...] = (Path("model.onnx"),),
+    model: tuple[Path, ...] = (SHIPPED, SHIPPED_INT8),
     provider: tuple[Provider, ...] = ("auto",),
     batch: tuple[int, ...] = (1,),
     images: Path | None = None,
@@ -49,8 +49,8 @@ def benchmark(
     Runs are interleaved and warmed up; rates are medians. Exit code: 1 if a row failed.
 
     Args:
-        model: Model files; the first row is what the others are compared with, and is named below the
-            table.
+        model: Model files, those that ship if left out; the first row is what the others are compared
+            with, and is named below the table.
         provider: What computes: cpu, openvino, cuda, tensorrt, cann, auto.
         batch: Images computed at once.
         images: Folder of images to measure on, stage by stage too; noise if left out.
@@ -110,12 +110,10 @@ def report(
         raise InputError("--masks: needs --images, the folder that they belong to")
     threads = threads or os.cpu_count() or 1
     paths = [path for path, _ in find_images([images])] if images else []
-    names, truths = (index_images(images), index_masks(masks)) if images and masks else ({}, {})
-    if images and masks:
-        require_same_names(names, truths, images, masks)
+    pairs = find_pairs(images, masks) if images and masks else {}
     rows, peak = compare(subjects, paths, rounds, threads)
-    if truths:
-        add_scores(rows, subjects, names, truths, threads)
+    if pairs:
+        add_scores(rows, subjects, pairs, threads)
     rows += failed
     machine = f"{processor()}, {threads} threads, {peak:.0f} GFLOP/s in a product of matrices"
     opened = [subject.segmenter for subject in subjects if subject.segmenter]

@@ -25,7 +25,7 @@ from inference.ensemble import Looks, find_provider
 from inference.job import Job, Saved
 from inference.pixels import Source
 from inference.products import Done, Failure, Writer
-from inference.session import Provider
+from inference.session import SHIPPED, Provider
 from inference.stream import segment_images
 
 IMAGES_PER_TASK = 64  # what is done again when a worker dies, at most
@@ -33,7 +33,7 @@ IMAGES_PER_TASK = 64  # what is done again when a worker dies, at most
 
 def segment_on_cluster(
     images: Annotated[list[str], tyro.conf.Positional],
-    model: Path,
+    model: Path = SHIPPED,
     output: Path = Path("masks"),
     save: tuple[Saved, ...] = ("mask",),
     batch_size: int = 8,
@@ -49,7 +49,7 @@ def segment_on_cluster(
 
     Args:
         images: Files, folders and patterns that all machines see.
-        model: Model file, as `make export` writes it.
+        model: Model file, as `make export` writes it; the one that ships if left out.
         output: Folder that all machines see, for what is saved.
         save: As in inference.segment.
         batch_size: Images computed at once.

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from inference.evaluate import count_model
-from inference.metrics import average
+from inference.evaluate import Pairs, score_model
 from inference.pixels import read_resized
 from inference.session import Segmenter
 from inference.timing import matrix_product, measure
@@ -137,21 +137,16 @@ def load_batch(images: Sequence[Path], size: int, batch: int) -> np.ndarray:
 
 
 def add_scores(
-    rows: Sequence[Row],
-    subjects: Sequence[Subject],
-    images: dict[str, Path],
-    masks: dict[str, Path],
-    threads: int,
+    rows: Sequence[Row], subjects: Sequence[Subject], pairs: Pairs, threads: int
 ) -> None:
     """Scores every model once against the masks, whatever its batches, and fills its rows."""
-    known: dict[Segmenter, dict[str, float]] = {}
+    known: dict[Segmenter, dict[str, Any]] = {}
     for row, subject in zip(rows, subjects, strict=True):
         model = subject.segmenter
         if model is None or row.error:
             continue
         if model not in known:
-            counts = list(count_model(model, images, masks, threads))
-            known[model] = average(np.array(counts))
+            known[model] = score_model(model, pairs, threads)
         row.dice, row.jaccard = known[model]["dice"], known[model]["jaccard"]
 
 

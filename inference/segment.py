@@ -1,6 +1,7 @@
 """Segments images: one mask per image, at the image's own size.
 
-python -m inference.segment images/ --model model.onnx --output masks
+python -m inference.segment images/
+python -m inference.segment images/ --model model.onnx --output masks --save mask overlay csv
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from inference.command import InputError, run
 from inference.ensemble import Looks
 from inference.job import Job, Saved
 from inference.products import Writer
-from inference.session import Provider
+from inference.session import SHIPPED, Provider
 from inference.stream import Stopwatch, segment_images
 
 
 def segment(
     images: Annotated[list[str], tyro.conf.Positional],
-    model: Path,
+    model: Path = SHIPPED,
     output: Path = Path("masks"),
     save: tuple[Saved, ...] = ("mask",),
     batch_size: int = 8,
@@ -42,7 +43,7 @@ def segment(
         images: Files, folders (searched to the bottom), patterns such as "photos/*.jpg", .zip archives,
             videos, http and https addresses, .txt files with one of these a line, - for such a list on
             stdin.
-        model: Model file, as `make export` writes it.
+        model: Model file, as `make export` writes it; the one that ships if left out.
         output: Folder for what is saved, in the input's tree of folders, and for masks.csv and
             errors.csv.
         save: What to write of each image, at its own size: mask (NAME_segmentation.png, 8 bits, 0 or

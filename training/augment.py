@@ -91,7 +91,7 @@ def lose_detail(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     image = cv2.GaussianBlur(image, (0, 0), max(sigma, 0.1))
     quality = int(rng.integers(WORST_JPEG, 96))
     _, encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)  # type: ignore[return-value]  # None: no image
 
 
 def darken_corners(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Pair:
