@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -24,10 +25,38 @@ from inference.command import InputError, run
 from inference.contract import METADATA_KEY, Contract
 from inference.files import replacing
 from inference.session import Segmenter
-from training.model import Arch, UNet
+from training.model import MULTIPLE, Arch, UNet
 from training.trained import open_trained
 
 OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Entries of the contract that are chosen after training, on validation images; None keeps what is.
+
+    Attributes:
+        size: Side of the input in pixels, a multiple of 16: another than in training.
+        threshold: A pixel is lesion when its probability is above it.
+        largest_region: Keep the largest connected region of a mask alone.
+        fill_holes: Fill the holes of a mask.
+    """
+
+    size: int | None = None
+    threshold: float | None = None
+    largest_region: bool | None = None
+    fill_holes: bool | None = None
+
+    def apply(self, contract: Contract) -> Contract:
+        """The contract with the changes.
+
+        Raises:
+            InputError: a value is out of its range.
+        """
+        if self.size is not None and (self.size < 1 or self.size % MULTIPLE):
+            raise InputError(f"--size {self.size}: must be a multiple of {MULTIPLE}; change it")
+        chosen = {key: value for key, value in vars(self).items() if value is not None}
+        return dataclasses.replace(contract, **chosen)
 
 
 def to_onnx(
@@ -37,6 +66,7 @@ def to_onnx(
     recurrence: int = 2,
     images: Path | None = None,
     graph: Graph = "phases",
+    contract: Annotated[Changes, tyro.conf.OmitArgPrefixes] = Changes(),
 ) -> None:
     """Export a checkpoint to ONNX; the file appears only after it was verified against torch.
 
@@ -50,20 +80,21 @@ def to_onnx(
         graph: How the arithmetic is arranged, exactly: phases suits all runtimes and chips and is what
             INT8, float16 and OM are made from; winograd is the fastest in float32 on CPUs, in a file of
             up to twice the size; plain keeps the layers as trained.
+        contract: What the model file says otherwise than the checkpoint.
     """
     if recurrence < 1:
         raise InputError(f"--recurrence {recurrence}: at least 1; leave it out")
     if target.suffix != ".onnx":
         raise InputError(f"{target}: must end in .onnx; change the name")
-    network, contract = open_source(source, arch, recurrence)
-    contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
-    deployed = Deployable(rewrite(network, graph, contract.size))
-    model = build_model(deployed, contract)
+    network, stamped = open_source(source, arch, recurrence, contract)
+    stamped = dataclasses.replace(stamped, provenance={**stamped.provenance, "graph": graph})
+    deployed = Deployable(rewrite(network, graph, stamped.size))
+    model = build_model(deployed, stamped)
     with replacing(target) as temporary:
         onnx.save(model, temporary)
-        samples = load_samples(images, contract.size)
+        samples = load_samples(images, stamped.size)
         difference = verify(
-            Deployable(network), Segmenter(temporary, provider="cpu"), samples, contract.threshold
+            Deployable(network), Segmenter(temporary, provider="cpu"), samples, stamped.threshold
         )
     Console(highlight=False, soft_wrap=True).print(
         f"{target}: verified, largest difference of probability {difference:.1e}, "
@@ -72,9 +103,15 @@ def to_onnx(
     )
 
 
-def open_source(path: Path, arch: Arch | None = None, recurrence: int = 2) -> tuple[UNet, Contract]:
+def open_source(
+    path: Path,
+    arch: Arch | None = None,
+    recurrence: int = 2,
+    changes: Changes = Changes(),
+) -> tuple[UNet, Contract]:
     """Opens a checkpoint of ours or of the reference; its hash goes into the contract."""
     network, contract = open_trained(path, arch, recurrence)
+    contract = changes.apply(contract)
     origin = {
         "checkpoint": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
