@@ -13,12 +13,13 @@ import numpy as np
 import torch
 import tyro
 
-from export.graph import Deployable
+from export.graph import Deployable, count_gflop
 from export.to_onnx import open_source
 from inference.benchmark import open_subjects, report, require_counts
 from inference.command import run
 from inference.comparison import Subject
 from inference.session import Provider
+from training.model import UNet
 
 
 def benchmark(
@@ -71,6 +72,16 @@ def torch_subjects(checkpoint: Path, batch: int) -> list[Subject]:
         subject = Subject(checkpoint.name, name, batch, compute, contract.size, megabytes, gflop)
         subjects.append(subject)
     return subjects
+
+
+def reference_subject(size: int, threads: int) -> Subject:
+    """The public reference's AttU_Net (width 64, any weights) in torch, one image at a time."""
+    torch.set_num_threads(threads)
+    network = UNet("attunet").eval()
+    megabytes = sum(weight.numel() for weight in network.parameters()) * 4 / 1e6
+    gflop = count_gflop(network, size)
+    compute = run_eagerly(Deployable(network))
+    return Subject("reference, width 64", "torch eager", 1, compute, size, megabytes, gflop)
 
 
 def run_eagerly(deployed: Deployable) -> Callable[[np.ndarray], np.ndarray]:

@@ -82,25 +82,42 @@ def to_onnx(
             up to twice the size; plain keeps the layers as trained.
         contract: What the model file says otherwise than the checkpoint.
     """
-    if recurrence < 1:
-        raise InputError(f"--recurrence {recurrence}: at least 1; leave it out")
-    if target.suffix != ".onnx":
-        raise InputError(f"{target}: must end in .onnx; change the name")
-    network, stamped = open_source(source, arch, recurrence, contract)
-    stamped = dataclasses.replace(stamped, provenance={**stamped.provenance, "graph": graph})
-    deployed = Deployable(rewrite(network, graph, stamped.size))
-    model = build_model(deployed, stamped)
-    with replacing(target) as temporary:
-        onnx.save(model, temporary)
-        samples = load_samples(images, stamped.size)
-        difference = verify(
-            Deployable(network), Segmenter(temporary, provider="cpu"), samples, stamped.threshold
-        )
+    difference = export_model(source, target, arch, recurrence, images, graph, contract)
     Console(highlight=False, soft_wrap=True).print(
         f"{target}: verified, largest difference of probability {difference:.1e}, "
         f"{target.stat().st_size / 1e6:.1f} MB",
         markup=False,
     )
+
+
+def export_model(
+    source: Path,
+    target: Path,
+    arch: Arch | None = None,
+    recurrence: int = 2,
+    images: Path | None = None,
+    graph: Graph = "phases",
+    changes: Changes = Changes(),
+) -> float:
+    """Exports and verifies as `to_onnx` does, and returns the largest difference of probability.
+
+    Raises:
+        InputError: the checkpoint cannot be opened, or the model's probabilities differ from torch's.
+    """
+    if recurrence < 1:
+        raise InputError(f"--recurrence {recurrence}: at least 1; leave it out")
+    if target.suffix != ".onnx":
+        raise InputError(f"{target}: must end in .onnx; change the name")
+    network, contract = open_source(source, arch, recurrence, changes)
+    contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
+    deployed = Deployable(rewrite(network, graph, contract.size))
+    model = build_model(deployed, contract)
+    with replacing(target) as temporary:
+        onnx.save(model, temporary)
+        samples = load_samples(images, contract.size)
+        return verify(
+            Deployable(network), Segmenter(temporary, provider="cpu"), samples, contract.threshold
+        )
 
 
 def open_source(

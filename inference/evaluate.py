@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,6 +81,20 @@ def find_pairs(images: Path, masks: Path) -> Pairs:
     names, truths = index_images(images), index_masks(masks)
     require_same_names(names, truths, images, masks)
     return {name: (path, truths[name]) for name, path in names.items()}
+
+
+def pair_up(folders: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Pairs folders of images with those of their masks, which follow them.
+
+    Raises:
+        InputError: one is left over.
+    """
+    if len(folders) % 2:
+        raise InputError(
+            f"{len(folders)} folders: images and masks come in pairs, as in data/test data/test_GT; "
+            "add the missing one"
+        )
+    return list(zip(folders[::2], folders[1::2]))
 
 
 def require_same_names(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -20,7 +19,7 @@ from rich.table import Table
 
 from inference.command import InputError, run
 from inference.ensemble import Looks
-from inference.evaluate import Pairs, find_pairs, score_model
+from inference.evaluate import Pairs, find_pairs, pair_up, score_model
 from inference.files import replacing
 from inference.session import SHIPPED, SHIPPED_INT8, Provider, require_threads
 
@@ -79,14 +78,10 @@ def reproduce(
         json_file: Where to write our scores, by folder and file.
     """
     require_threads(threads)
-    if len(folders) % 2:
-        raise InputError(
-            f"{len(folders)} folders: give images and masks in pairs, as in DATA/test DATA/test_GT"
-        )
     threads = threads or os.cpu_count() or 1
     test = read_held_out("test")
     ours: dict[str, dict[str, Any]] = {}
-    for images, masks in zip_longest(folders[::2], folders[1::2]):
+    for images, masks in pair_up(folders):
         pairs = keep(find_pairs(images, masks), test, images)
         ours[str(images)] = {
             path.name: score_model(Looks().open(path, threads, provider), pairs, threads)

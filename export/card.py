@@ -1,0 +1,248 @@
+"""Writes the card of a model: what it is, what it was made from, what it scores, how fast it is.
+
+python -m export.card model.onnx runs/second/best.pt data --int8 model-int8.onnx --runs runs/a runs/b
+
+The prose is export/card.md's; every figure is measured here, now.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any
+
+import tyro
+
+from export.benchmark import reference_subject
+from export.conditions import CONDITIONS
+from export.variants import tabulate_variants
+from inference.benchmark import open_subjects, processor, to_markdown
+from inference.command import run, track
+from inference.comparison import compare
+from inference.evaluate import Pairs, find_pairs, score_model
+from inference.files import replacing
+from inference.outputs import write_image
+from inference.pixels import read_image
+from inference.session import Segmenter, installed_providers
+from training import checkpoint as checkpoints
+from training.compare import tabulate_runs
+from training.config import RECIPES, make_config
+from training.trained import open_trained
+
+PROSE = Path(__file__).with_name("card.md")
+SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
+NOT_RECIPE = {"data", "out", "resume", "recipe", "device", "workers", "save_every", "init"}
+
+
+def write_card(
+    model: Annotated[Path, tyro.conf.Positional],
+    checkpoint: Annotated[Path, tyro.conf.Positional],
+    data: Annotated[Path, tyro.conf.Positional],
+    int8: Path | None = None,
+    runs: tuple[Path, ...] = (),
+    rounds: int = 20,
+    threads: int = 0,
+) -> None:
+    """Write MODEL.md, MODEL.scores.json and MODEL.held-out.csv beside a model file.
+
+    Args:
+        model: The model file, as export.to_onnx wrote it.
+        checkpoint: What it was exported from.
+        data: The data set it was trained on, as training.prepare wrote it.
+        int8: The model file in INT8.
+        runs: Folders of short runs that the recipe was chosen by; the first is its starting point.
+        rounds: Timed runs of each row of the table of speeds.
+        threads: Cores to use; 0 is all of them.
+    """
+    threads = threads or os.cpu_count() or 1
+    manifest = read_manifest(data)
+    files = [model, *([int8] if int8 else [])]
+    sources = sorted({row["source"] for row in manifest})
+    scores = {
+        (split, source, path.name): score_model(
+            Segmenter(path, threads), find_split(data, source, split), threads
+        )
+        for split in ("valid", "test")
+        for source in sources
+        for path in files
+    }
+    validation = {
+        f"{source}/{name}": files
+        for source in sources
+        for name, files in find_split(data, source, "valid").items()
+    }
+    values = {
+        "name": model.stem,
+        "files": describe_files(files),
+        "network": describe_network(model, checkpoint),
+        "recipe": describe_recipe(checkpoint),
+        "runs": tabulate_runs(list(runs)) if runs else "(no runs were compared)",
+        "variants": tabulate_variants(checkpoint, validation, threads),
+        "data": describe_data(manifest),
+        "scores": describe_scores(scores),
+        "groups": describe_groups(scores, model.name),
+        "conditions": describe_conditions(model, validation, threads),
+        "speed": describe_speed(files, rounds, threads),
+    }
+    with replacing(model.with_suffix(".md")) as temporary:
+        temporary.write_text(
+            Template(PROSE.read_text(encoding="utf-8")).substitute(values), encoding="utf-8"
+        )
+    with replacing(model.with_suffix(".scores.json")) as temporary:
+        temporary.write_text(json.dumps(scores["test", "", model.name], indent=2) + "\n")
+    with replacing(model.with_suffix(".held-out.csv")) as temporary:
+        write_held_out(temporary, manifest)
+
+
+def read_manifest(data: Path) -> list[dict[str, str]]:
+    """The lines of a data set's manifest.csv."""
+    with (data / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def find_split(data: Path, source: str, split: str) -> Pairs:
+    """Images and masks of one split of one source."""
+    folder = data / source
+    return find_pairs(folder / split, folder / f"{split}_GT")
+
+
+def write_held_out(path: Path, manifest: list[dict[str, str]]) -> None:
+    """Names and splits of all that the model was not trained on: name,split."""
+    held_out = {row["name"]: row["split"] for row in manifest if row["split"] != "train"}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("name", "split"))
+        writer.writerows(sorted(held_out.items()))
+
+
+def tabulate(headings: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table; all columns but the first are numbers."""
+    rule = ["---", *("---:" for _ in headings[1:])]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (headings, rule, *rows))
+
+
+def describe_files(files: list[Path]) -> str:
+    rows = [[f"`{path.name}`", f"{path.stat().st_size / 1e6:.1f}"] for path in files]
+    return tabulate(["file", "MB"], rows)
+
+
+def describe_network(model: Path, checkpoint: Path) -> str:
+    contract = Segmenter(model).contract
+    network, _ = open_trained(checkpoint)
+    weights = sum(weight.numel() for weight in network.parameters())
+    made = contract.provenance
+    clean_up = [
+        text
+        for chosen, text in (
+            (contract.largest_region, "the largest region alone is kept"),
+            (contract.fill_holes, "its holes are filled"),
+        )
+        if chosen
+    ]
+    return (
+        f"`{made['arch']}`, width {made['width']}: {weights / 1e6:.2f} M parameters, "
+        f"{made['gflop']:.2f} GFLOP an image of "
+        f"{contract.size} x {contract.size}; threshold {contract.threshold}; "
+        f"{' and '.join(clean_up) or 'no clean-up'}."
+    )
+
+
+def describe_recipe(checkpoint: Path) -> str:
+    """The commands that trained a checkpoint, from its own record and those it started from."""
+    commands: list[str] = []
+    following: Path | None = checkpoint
+    while following:
+        config = checkpoints.load(following)["config"]
+        commands.insert(0, to_command(config))
+        following = Path(config["init"]) if config.get("init") else None
+    return "\n".join(commands)
+
+
+def to_command(config: dict[str, Any]) -> str:
+    """The command line of a configuration: what differs from its recipe."""
+    default = make_config(Path(config["data"]), **RECIPES[config["recipe"]]).to_dict()
+    words = [f"python -m training.train --data {config['data']} --out {config['out']}"]
+    if config.get("init"):
+        words.append(f"--init {config['init']}")
+    for name, value in config.items():
+        if name not in NOT_RECIPE and value != default[name]:
+            shown = " ".join(map(str, value)) if isinstance(value, list) else value
+            flag = "--" + name.replace("_", "-")
+            words.append(flag if value is True else f"{flag} {shown}")
+    return " ".join(words)
+
+
+def describe_data(manifest: list[dict[str, str]]) -> str:
+    counts = Counter((row["source"], row["split"]) for row in manifest)
+    sources = sorted({source for source, _ in counts})
+    rows = [
+        [name_source(source), *(counts[source, split] for split in ("train", "valid", "test"))]
+        for source in sources
+    ]
+    return tabulate(["source", "train", "valid", "test"], rows)
+
+
+def name_source(source: str) -> str:
+    return source or "isic2018"
+
+
+def describe_scores(scores: dict[tuple[str, str, str], dict[str, Any]]) -> str:
+    headings = ["images", "n", *(name.replace("_", " ") for name in SHOWN)]
+    headings += ["95 % of dice", "pooled dice", "failures"]
+    rows = []
+    for (split, source, file), found in scores.items():
+        low, high = found["intervals"]["dice"]
+        rows.append([
+            f"{split}, {name_source(source)}, `{file}`",
+            found["images"],
+            *(f"{found[name]:.4f}" for name in SHOWN),
+            f"{low:.4f} to {high:.4f}",
+            f"{found['pooled']['dice']:.4f}",
+            f"{found['failure_rate']:.1%}",
+        ])  # fmt: skip
+    return tabulate(headings, rows)
+
+
+def describe_groups(scores: dict[tuple[str, str, str], dict[str, Any]], file: str) -> str:
+    rows = [
+        [f"{name_source(source)}: {name}", group["images"], *(f"{group[key]:.4f}" for key in SHOWN)]
+        for (split, source, of), found in scores.items()
+        if split == "test" and of == file
+        for name, group in found["groups"].items()
+    ]
+    return tabulate(["true lesion", "n", *(name.replace("_", " ") for name in SHOWN)], rows)
+
+
+def describe_conditions(model: Path, pairs: Pairs, threads: int) -> str:
+    """Scores on the same images, made worse."""
+    segmenter = Segmenter(model, threads)
+    rows = []
+    for name, worsen in track(CONDITIONS.items(), "conditions", len(CONDITIONS)):
+        with tempfile.TemporaryDirectory() as folder:
+            worse: Pairs = {}
+            for image, (path, mask) in pairs.items():
+                worse[image] = Path(folder, f"{len(worse)}.png"), mask
+                write_image(worse[image][0], worsen(read_image(path)))
+            found = score_model(segmenter, worse, threads)
+        rows.append([name, *(f"{found[key]:.4f}" for key in SHOWN), f"{found['failure_rate']:.1%}"])
+    return tabulate(
+        [f"{len(pairs)} images", *(key.replace("_", " ") for key in SHOWN), "failures"], rows
+    )
+
+
+def describe_speed(files: list[Path], rounds: int, threads: int) -> str:
+    """Rates, beside the reference network's (width 64) in torch, on this machine."""
+    size = Segmenter(files[0]).contract.size
+    subjects, failed = open_subjects(files, installed_providers(), (1,), threads)
+    rows, peak = compare([reference_subject(size, threads), *subjects], [], rounds, threads)
+    machine = f"{processor()}, {threads} threads, {peak:.0f} GFLOP/s in a product of matrices"
+    return f"{to_markdown([*rows, *failed])}\n\n{machine}; medians of {rounds} interleaved runs."
+
+
+if __name__ == "__main__":
+    run(write_card)

@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from inference import reproduce as module
+from inference.command import InputError
+from inference.files import index_images
+from inference.reproduce import PUBLISHED, read_held_out, reproduce
+
+
+@pytest.fixture
+def held_out(data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two of the test images are held out from a small model that takes the shipped one's place."""
+    names = sorted(index_images(data / "test"))[:2]
+    file = tmp_path / "held-out.csv"
+    file.write_text("name,split\nother,valid\n" + "".join(f"{name},test\n" for name in names))
+    monkeypatch.setattr(module, "HELD_OUT", file)
+    monkeypatch.setattr(module, "SHIPPED", model)
+    monkeypatch.setattr(module, "SHIPPED_INT8", model)
+    return names
+
+
+def test_only_held_out_images_are_scored(
+    data: Path, model: Path, held_out: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "scores.json"
+    reproduce([data / "test", data / "test_GT"], json_file=target)
+    (files,) = json.loads(target.read_text()).values()
+    assert files[model.name]["images"] == len(held_out)
+    table = "".join(capsys.readouterr().out.split())
+    for row in PUBLISHED:
+        assert all(
+            "".join(entry.split()) in table for entry in (row.accuracy, row.jaccard, row.dice)
+        )
+    assert f"{files[model.name]['dice']:.4f}" in table
+
+
+def test_folders_are_pairs_and_hold_test_images(data: Path, held_out: list[str]) -> None:
+    with pytest.raises(InputError, match="3 folders: images and masks come in pairs"):
+        reproduce([data / "test", data / "test_GT", data / "valid"])
+    with pytest.raises(InputError, match=r"valid: holds none of the 2 test images"):
+        reproduce([data / "valid", data / "valid_GT"])
+
+
+def test_the_shipped_list_holds_the_tests_of_the_task() -> None:
+    test, valid = read_held_out("test"), read_held_out("valid")
+    assert (len(test), len(valid)) == (520, 259) and not test & valid
+    assert all(name.startswith("ISIC_") for name in test | valid)

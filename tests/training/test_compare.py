@@ -1,0 +1,34 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from inference.command import InputError
+from training.compare import tabulate_runs
+from training.config import make_config
+
+
+def make_run(folder: Path, jaccards: list[float], **changes: object) -> Path:
+    folder.mkdir()
+    config = make_config(Path("data"), out=folder, width=4, **changes).to_dict()
+    (folder / "config.json").write_text(json.dumps(config))
+    names = "epoch,dice,jaccard,thresholded_jaccard,accuracy"
+    rows = [f"{epoch},0.9,{jaccard},0.5,0.95" for epoch, jaccard in enumerate(jaccards)]
+    (folder / "metrics.csv").write_text("\n".join([names, *rows]) + "\n")
+    return folder
+
+
+def test_a_row_tells_what_differs_and_the_best_epoch(tmp_path: Path) -> None:
+    first = make_run(tmp_path / "first", [0.6, 0.7])
+    second = make_run(tmp_path / "second", [0.6, 0.8, 0.75], lr=0.004, weight_decay=0.1, workers=1)
+    table = tabulate_runs([first, second]).splitlines()
+    assert table[2] == "| first |  | 2 | 0.9000 | 0.7000 | 0.5000 | 0.9500 |"
+    expected = "| second | --lr 0.004 --weight-decay 0.1 | 3 | 0.9000 | 0.8000 | 0.5000 | 0.9500 |"
+    assert table[3] == expected
+
+
+def test_what_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"missing: cannot be read as a run"):
+        tabulate_runs([tmp_path / "missing"])
+    with pytest.raises(InputError, match=r"begun: has no finished epoch"):
+        tabulate_runs([make_run(tmp_path / "begun", [])])
