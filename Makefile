@@ -4,24 +4,33 @@ RUN := $(BIN)/python -m
 
 DATA ?= data
 RUN_FOLDER ?= runs/latest
-MODEL ?= model.onnx
+MODEL ?=
 SOC_VERSION ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train export segment evaluate int8 om bench app
+.PHONY: help setup demo tour test soak lint check prepare train weights export segment evaluate reproduce int8 om bench app
 
 help:  ## what you can do here
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/installed  ## make .venv and install the project with all it needs
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,export,openvino,app,dev]'
+	$(PIP) -e .
 	@touch $@
 
-demo: tour  ## see it work
+.venv/installed: .venv/base
+	$(PIP) -e '.[train,export,openvino,app,dev]'
+	@touch $@
+
+setup: .venv/installed  ## make .venv and install the project with all it needs
+
+demo: .venv/base  ## segment sample images with the model that ships, into demo/; no PyTorch needed
+	rm -rf demo
+	$(RUN) inference.segment app/examples --output demo --save mask overlay csv sheet
+	@echo "look at demo/sheet.jpg; masks and overlays are in demo/, sizes in demo/measures.csv"
 
 tour: .venv/installed  ## walk the whole line on made-up images, in about two minutes, into tour/
 	rm -rf tour
@@ -67,23 +76,38 @@ train-%p: .venv/installed  ## train on % devices (NODES=, ADDR=), 150 epochs or 
 perf-%p: .venv/installed  ## images/s on % devices, 10 epochs or EPOCHS, into runs/%p-perf
 	$(on-devices) --epochs $(or $(EPOCHS),10) --out runs/$*p-perf $(ARGS)
 
-export: .venv/installed  ## RUN_FOLDER/best.pt -> MODEL, verified
-	$(RUN) export.to_onnx $(RUN_FOLDER)/best.pt $(MODEL) $(ARGS)
+# What export, int8 and om work on; the other commands use the model that ships unless MODEL is given.
+exported = $(or $(MODEL),model.onnx)
+chosen = $(if $(MODEL),--model $(MODEL))
+FRAMES := isic2017-fullframe
+frames = $(wildcard $(DATA)/$(FRAMES))
 
-segment: .venv/installed  ## IMAGES=files or folders -> masks, with MODEL
-	$(RUN) inference.segment $(IMAGES) --model $(MODEL) $(ARGS)
+export: .venv/installed  ## RUN_FOLDER/best.pt -> MODEL or model.onnx, verified
+	$(RUN) export.to_onnx $(RUN_FOLDER)/best.pt $(exported) $(ARGS)
 
-evaluate: .venv/installed  ## score MODEL on DATA's test images
-	$(RUN) inference.evaluate $(DATA)/test $(DATA)/test_GT --model $(MODEL) $(ARGS)
+segment: .venv/base  ## IMAGES=files or folders -> masks, with MODEL
+	$(RUN) inference.segment $(IMAGES) $(chosen) $(ARGS)
+
+evaluate: .venv/base  ## score MODEL on DATA's test images
+	$(RUN) inference.evaluate $(DATA)/test $(DATA)/test_GT $(chosen) $(ARGS)
+
+reproduce: .venv/base  ## published scores and those of the model that ships, measured now on DATA's test images
+	$(RUN) inference.reproduce $(DATA)/test $(DATA)/test_GT $(if $(frames),$(frames)/test $(frames)/test_GT) $(ARGS)
+
+# The model that ships: on DATA with the whole frames (training.prepare --also), small images first.
+weights: .venv/installed  ## train the model that ships: hours on a CPU
+	$(RUN) training.train --data $(DATA) --out runs/96 --width 16 --size 96 --epochs 40 --opt-level O1 $(ARGS)
+	$(RUN) training.train --data $(DATA) --out runs/192 --init runs/96/best.pt --width 16 --size 192 \
+		--epochs 12 --lr 1e-3 --opt-level O1 $(ARGS)
 
 int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on DATA's validation images
-	$(RUN) export.to_int8 $(MODEL) $(MODEL:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)
+	$(RUN) export.to_int8 $(exported) $(exported:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)
 
 om: .venv/installed  ## MODEL -> model.om for the Ascend chip SOC_VERSION
-	$(RUN) export.to_om $(MODEL) $(MODEL:.onnx=.om) --soc-version $(SOC_VERSION) $(ARGS)
+	$(RUN) export.to_om $(exported) $(exported:.onnx=.om) --soc-version $(SOC_VERSION) $(ARGS)
 
 app: .venv/installed  ## open the demo in the browser, with MODEL
-	$(RUN) app --model $(MODEL) $(ARGS)
+	$(RUN) app $(chosen) $(ARGS)
 
-bench: .venv/installed  ## the speed of MODEL, in every runtime that is installed
-	$(RUN) inference.benchmark --model $(MODEL) $(ARGS)
+bench: .venv/base  ## the speed of MODEL, in every runtime that is installed
+	$(RUN) inference.benchmark $(chosen) $(ARGS)

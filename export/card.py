@@ -156,7 +156,7 @@ def describe_recipe(checkpoint: Path) -> str:
     """The commands that trained a checkpoint, from its own record and those it started from."""
     commands: list[str] = []
     following: Path | None = checkpoint
-    while following:
+    while following and (not commands or following.is_file()):
         config = checkpoints.load(following)["config"]
         commands.insert(0, to_command(config))
         following = Path(config["init"]) if config.get("init") else None

@@ -1,0 +1,74 @@
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.card import describe_recipe, write_card
+from export.to_onnx import to_onnx
+from inference.contract import Contract
+from inference.evaluate import evaluate
+from inference.files import index_images
+from training.config import make_config
+from training.model import UNet
+
+
+@pytest.fixture
+def runs(data: Path, network: UNet, tmp_path: Path) -> tuple[Path, Path]:
+    """A run as training.train leaves it, and another that started from its weights."""
+    folders = tmp_path / "first", tmp_path / "second"
+    for out, init in zip(folders, (None, folders[0] / "best.pt")):
+        out.mkdir()
+        config = make_config(data, out=out, init=init, width=4, size=64, epochs=1).to_dict()
+        contract = Contract(size=64, provenance={"arch": "attunet", "width": 4})
+        entries = {
+            "config": config,
+            "contract": contract.to_json(),
+            "weights": network.state_dict(),
+        }
+        torch.save(entries, out / "best.pt")
+        (out / "config.json").write_text(json.dumps(config))
+        scores = "epoch,dice,jaccard,thresholded_jaccard,accuracy\n0,0.9,0.8,0.7,0.95\n"
+        (out / "metrics.csv").write_text(scores)
+    return folders
+
+
+def test_every_figure_of_the_card_is_measured(
+    data: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, checkpoint = tmp_path / "small.onnx", runs[1] / "best.pt"
+    to_onnx(checkpoint, model)
+    write_card(model, checkpoint, data, int8=None, runs=runs, rounds=1, threads=1)
+    card = model.with_suffix(".md").read_text()
+    assert "$" not in card
+    weights = sum(weight.numel() for weight in UNet("attunet", 4).parameters())
+    assert f"{weights / 1e6:.2f} M parameters" in card
+    evaluate(data / "test", data / "test_GT", model=model, json_file=tmp_path / "scores.json")
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert json.loads(model.with_suffix(".scores.json").read_text()) == scores
+    row = next(line for line in card.splitlines() if line.startswith("| test, "))
+    assert f"{scores['dice']:.4f}" in row and f"{scores['pooled']['dice']:.4f}" in row
+    for heading in ("30 % darker", "largest region", "| second | --init ", "reference, width 64"):
+        assert heading in card
+    with model.with_suffix(".held-out.csv").open() as file:
+        held_out = {row["name"]: row["split"] for row in csv.DictReader(file)}
+    expected = {name: split for split in ("valid", "test") for name in index_images(data / split)}
+    assert held_out == expected
+
+
+def test_the_recipe_is_the_commands_of_all_its_runs(
+    data: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, second = describe_recipe(runs[1] / "best.pt").splitlines()
+    shared = "--width 4 --size 64 --epochs 1"
+    assert first == f"python -m training.train --data {data} --out {runs[0]} {shared}"
+    assert f"--out {runs[1]} --init {runs[0] / 'best.pt'} {shared}" in second
+    # A checkpoint that someone moved away from where it started is told of as far as is known.
+    shutil.copy(runs[1] / "best.pt", tmp_path / "moved.pt")
+    lost = torch.load(tmp_path / "moved.pt")
+    lost["config"]["init"] = "gone.pt"
+    torch.save(lost, tmp_path / "moved.pt")
+    (only,) = describe_recipe(tmp_path / "moved.pt").splitlines()
+    assert "--init gone.pt" in only

@@ -1,0 +1,43 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.to_onnx import Changes
+from export.variants import WAYS, variants
+from inference.command import InputError
+from inference.contract import Contract
+from inference.evaluate import evaluate
+from training.model import UNet
+
+
+def test_each_way_is_scored_as_evaluate_does(
+    network: UNet, model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = tmp_path / "best.pt"
+    entries = {"config": {"arch": "attunet", "width": 4}, "contract": Contract(size=64).to_json()}
+    torch.save({**entries, "weights": network.state_dict()}, checkpoint)
+    variants(checkpoint, [data / "test", data / "test_GT", data / "valid", data / "valid_GT"])
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].startswith("| 9 images | dice |")
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows[2:]] == list(WAYS)
+
+    variants(checkpoint, [data / "test", data / "test_GT"])
+    plain = capsys.readouterr().out.splitlines()[2]
+    evaluate(data / "test", data / "test_GT", model=model, json_file=tmp_path / "scores.json")
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert plain.split(" | ")[1] == f"{scores['dice']:.4f}"
+
+
+@pytest.mark.parametrize("changes", [{"size": 100}, {"size": 0}, {"threshold": 1.5}])
+def test_what_a_contract_cannot_be_is_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="must be"):
+        Changes(**changes).apply(Contract(size=64))  # type: ignore[arg-type]
+
+
+def test_changes_leave_the_rest_of_the_contract() -> None:
+    before = Contract(size=64, threshold=0.4, provenance={"arch": "attunet"})
+    after = Changes(largest_region=True).apply(before)
+    assert after.largest_region and (after.size, after.threshold) == (64, 0.4)
+    assert after.provenance == before.provenance
