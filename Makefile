@@ -9,7 +9,7 @@ SOC_VERSION ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train export segment evaluate int8 om bench app
+.PHONY: help setup demo tour test soak lint check prepare train export segment evaluate int8 om bench app doctor
 
 help:  ## what you can do here
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,3 +87,6 @@ app: .venv/installed  ## open the demo in the browser, with MODEL
 
 bench: .venv/installed  ## the speed of MODEL, in every runtime that is installed
 	$(RUN) inference.benchmark --model $(MODEL) $(ARGS)
+
+doctor: .venv/installed  ## what works on this machine, and what mends the rest; MODEL too, if it is there
+	$(RUN) inference.doctor $(addprefix --model ,$(wildcard $(MODEL))) $(ARGS)
