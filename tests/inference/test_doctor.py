@@ -9,12 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-from inference import accelerators, checkup, doctor, machine, trial
+from inference import accelerators, checkup, doctor, machine
 from inference.checkup import Finding
 from inference.machine import ROOT, Answer
 
@@ -68,32 +65,6 @@ def run_doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-
-
-def test_the_network_of_the_trial_is_the_file_that_onnx_would_write() -> None:
-    constants = {
-        "w": np.full((1, 3, 1, 1), -0.04, np.float32),
-        "b": np.full(1, 15, np.float32),
-        "axes": np.array([1], np.int64),
-    }
-    nodes = [
-        helper.make_node("Cast", ["image"], ["f"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["f"], ["x"], perm=[0, 3, 1, 2]),
-        helper.make_node("Conv", ["x", "w", "b"], ["y"]),
-        helper.make_node("Sigmoid", ["y"], ["p"]),
-        helper.make_node("Squeeze", ["p", "axes"], ["probability"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, ("N", 64, 64, 3))],
-        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ("N", 64, 64))],
-        [numpy_helper.from_array(values, name) for name, values in constants.items()],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    expected = helper.make_model(graph, opset_imports=opset, ir_version=8)
-    expected.metadata_props.add(key="contract", value='{"size": 64}')
-    assert onnx.load_from_string(trial.DARKNESS) == expected
 
 
 def test_a_whole_machine(model: Path, tmp_path: Path) -> None:
