@@ -10,7 +10,7 @@ import platform
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -25,6 +25,8 @@ from inference.machine import (
 )
 
 PROJECT = "attention-unet"
+# Packages that come in variants, such as onnxruntime-gpu -> the module that all variants provide.
+VARIANTS = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2"}
 ASCEND = Path("/usr/local/Ascend")
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"),
@@ -86,35 +88,36 @@ def check_packages() -> Iterator[Finding]:
             "project", "broken", "is not installed here", "make setup, or pip install -e ."
         )
         return
+    owners = metadata.packages_distributions()
     extras: dict[str, dict[str, str]] = defaultdict(dict)
     for requirement in required:
         name = re.split(r"[^\w.-]", requirement)[0]
         named = re.search(r"extra == ['\"](\w+)", requirement)
-        extras[named[1] if named else ""][name] = installed_version(name)
-    for extra, versions in extras.items():
-        there = [f"{name} {version}" for name, version in versions.items() if version]
-        missing = [name for name, version in versions.items() if not version]
-        found = ", ".join([*there, *(f"no {name}" for name in missing)])
+        extras[named[1] if named else ""][name] = find_package(name, owners)
+    for extra, packages in extras.items():
+        missing = [name for name, package in packages.items() if not package]
+        found = ", ".join(package or f"no {name}" for name, package in packages.items())
         if not extra:
             cure = "make setup, or pip install -e ." if missing else ""
             yield Finding("packages", "broken" if missing else "ok", found, cure)
         else:
             yield Finding(f"extra {extra}", "absent" if missing else "ok", found)
-    yield from check_rivals()
+    yield from check_rivals(owners)
 
 
-def installed_version(package: str) -> str:
-    """A package's version; empty if it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
+def find_package(name: str, owners: Mapping[str, list[str]]) -> str:
+    """Name and version of a package or of its variant that is installed; empty if there is none."""
+    for candidate in (name, *owners.get(VARIANTS.get(name, ""), [])):
+        try:
+            return f"{candidate} {metadata.version(candidate)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return ""
 
 
-def check_rivals() -> Iterator[Finding]:
-    """Packages that write the same modules: the one that came last has overwritten the other."""
-    owners = metadata.packages_distributions()
-    for module in ("onnxruntime", "cv2"):
+def check_rivals(owners: Mapping[str, list[str]]) -> Iterator[Finding]:
+    """Variants that write the same module: the one that came last has overwritten the other."""
+    for module in VARIANTS.values():
         if len(rivals := sorted(set(owners.get(module, [])))) > 1:
             cure = f"pip uninstall {' '.join(rivals)}; then install the one that is wanted"
             yield Finding(module, "broken", f"comes from {' and '.join(rivals)} at once", cure)

@@ -167,6 +167,19 @@ def test_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["extra r"].state == "ok"
     assert found["cv2"].cure.startswith("pip uninstall opencv-python opencv-python-headless;")
 
+    # A variant will do: the module is there.
+    monkeypatch.setattr(metadata, "requires", lambda name: ["opencv-python-headless>=4", "rich"])
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: {"cv2": ["opencv-python"]})
+
+    def version(name: str) -> str:
+        if name == "opencv-python-headless":
+            raise metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = by_subject(checkup.check_packages())
+    assert found["packages"] == Finding("packages", "ok", "opencv-python 1.0, rich 1.0")
+
     def fail(name: str) -> Any:
         raise metadata.PackageNotFoundError(name)
 
