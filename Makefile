@@ -9,7 +9,7 @@ SOC_VERSION ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train weights export segment evaluate reproduce int8 om bench app
+.PHONY: help setup demo tour test soak lint check prepare train weights export segment evaluate reproduce int8 om bench app doctor
 
 help:  ## what you can do here
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,3 +111,6 @@ app: .venv/installed  ## open the demo in the browser, with MODEL
 
 bench: .venv/base  ## the speed of MODEL, in every runtime that is installed
 	$(RUN) inference.benchmark $(chosen) $(ARGS)
+
+doctor: .venv/base  ## what works on this machine, and what mends the rest; MODEL too
+	$(RUN) inference.doctor $(chosen) $(ARGS)

@@ -21,11 +21,12 @@ import tyro
 from export.benchmark import reference_subject
 from export.conditions import CONDITIONS
 from export.variants import tabulate_variants
-from inference.benchmark import open_subjects, processor, to_markdown
+from inference.benchmark import open_subjects, to_markdown
 from inference.command import run, track
 from inference.comparison import compare
 from inference.evaluate import Pairs, find_pairs, score_model
 from inference.files import replacing
+from inference.machine import processor
 from inference.outputs import write_image
 from inference.pixels import read_image
 from inference.session import Segmenter, installed_providers

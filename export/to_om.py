@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 import shlex
 import shutil
 import subprocess
@@ -32,6 +31,7 @@ from export.atc import (
 from export.portable import read_portable_model
 from inference.command import InputError, run
 from inference.files import replacing
+from inference.machine import find_chips
 
 SET_ENV = "source /usr/local/Ascend/cann/set_env.sh"
 
@@ -99,7 +99,7 @@ def find_soc_version() -> str:
     if not shutil.which("npu-smi"):
         raise InputError(f"--soc-version auto: npu-smi is not on the PATH; {cure}")
     done = subprocess.run(["npu-smi", "info"], capture_output=True, text=True)
-    names = set(re.findall(r"^\|\s*\d+\s+(\w+)\s*\|\s*[A-Z]", done.stdout, re.MULTILINE))
+    names = set(find_chips(done.stdout))
     if done.returncode or len(names) != 1:
         found = ", ".join(sorted(names)) or "no chip"
         raise InputError(f"--soc-version auto: npu-smi info shows {found}; {cure}")

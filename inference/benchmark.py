@@ -10,7 +10,6 @@ import csv
 import dataclasses
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from inference.command import InputError, run
 from inference.comparison import Row, Subject, add_scores, compare
 from inference.evaluate import find_pairs
 from inference.files import find_images, replacing
+from inference.machine import processor
 from inference.masks import make_mask
 from inference.outputs import write_mask
 from inference.pixels import read_resized
@@ -155,14 +155,6 @@ def time_stages(segmenter: Segmenter, paths: Sequence[Path]) -> dict[str, float]
             for stage, duration in zip(seconds, np.diff(marks), strict=True):
                 seconds[stage] += float(duration)
     return {stage: len(paths) / total for stage, total in seconds.items()}
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 COLUMNS: dict[str, Callable[[Row], str]] = {

@@ -31,6 +31,7 @@ TARGETS = {
     "perf-1p": {"EPOCHS": "1", "ARGS": TINY},
     "om": {"SOC_VERSION": "Ascend310P3", "ARGS": "--dry-run"},
     "bench": {"ARGS": "--rounds 1"},
+    "doctor": {},
 }
 ELSEWHERE = {
     "app": ("tests/app/conftest.py", '"-m", "app"'),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -27,6 +26,7 @@ from torch import Tensor
 
 from inference.command import run
 from inference.files import list_images, replacing
+from inference.machine import processor
 from inference.pixels import read_image, resize
 from training.cache import Split
 from training.config import make_config
@@ -96,11 +96,7 @@ def bench_data(
 
 def describe_machine() -> str:
     """Processor and number of cores."""
-    names = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{name}, {os.cpu_count()} cores"
+    return f"{processor()}, {os.cpu_count()} cores"
 
 
 def make_files(folder: Path, count: int, shape: tuple[int, int]) -> list[Path]:

@@ -1,0 +1,108 @@
+"""What the machine is: processor, cores, memory, accelerators; and what its programs answer."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
+PATIENCE = 120  # seconds: CANN takes its time to start
+
+
+class Answer(NamedTuple):
+    """What a program said: all of its output if it ended well, else why it did not, in one line."""
+
+    ok: bool
+    said: str
+
+
+def ask(*command: str, **variables: str) -> Answer:
+    """Runs a program, with environment variables added; whatever happens to it is an answer."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(False, f"no answer within {PATIENCE} s")
+    except OSError as error:
+        return Answer(False, error.strerror or str(error))
+    if done.returncode == 0:
+        return Answer(True, done.stdout.strip())
+    lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+    if done.returncode < 0:
+        return Answer(False, f"ended by {signal.strsignal(-done.returncode) or done.returncode}")
+    return Answer(False, lines[-1] if lines else f"exit code {done.returncode}")
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    names = re.findall(r"^model name\s*:\s*(.+)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that the system lets this process run on."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def core_quota() -> float | None:
+    """Cores' worth of time that the control group has, as containers set it; None if unlimited.
+
+    cpu.max of version 2 and cpu.cfs_quota_us of version 1 (Linux, admin-guide/cgroup-v2, sched-bwc).
+    """
+    pairs = [read(folder / "cpu.max").split() for folder in own_groups()]
+    old = CONTROL_GROUPS / "cpu"
+    pairs.append(
+        [*read(old / "cpu.cfs_quota_us").split(), *read(old / "cpu.cfs_period_us").split()]
+    )
+    quotas = [int(pair[0]) / int(pair[1]) for pair in pairs if len(pair) == 2 and pair[0].isdigit()]
+    return min(quotas, default=None)
+
+
+def memory() -> tuple[int, int | None] | None:
+    """Bytes of the machine, and of the control group where it has fewer; None if the system is mute."""
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
+    files = [folder / "memory.max" for folder in own_groups()]
+    files.append(CONTROL_GROUPS / "memory" / "memory.limit_in_bytes")
+    limits = [int(text) for file in files if (text := read(file).strip()).isdigit()]
+    limit = min(limits, default=whole)
+    return whole, limit if limit < whole else None
+
+
+def own_groups() -> list[Path]:
+    """Folders of this process's control group, version 2, and of those around it."""
+    match = re.search(r"^0::/(.*)$", read(OWN_GROUP), re.MULTILINE)
+    own = CONTROL_GROUPS / (match[1] if match else "")
+    return [folder for folder in (own, *own.parents) if folder.is_relative_to(CONTROL_GROUPS)]
+
+
+def read(path: Path) -> str:
+    """A system file's text; empty where there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def find_chips(table: str) -> list[str]:
+    """The chips in the answer of `npu-smi info`, as in 910B3, one for each device."""
+    return re.findall(r"^\|\s*\d+\s+(\w+)\s*\|\s*[A-Z]", table, re.MULTILINE)

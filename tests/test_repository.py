@@ -1,0 +1,157 @@
+"""What the repository says to those who come to it is what the project says itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def read_yaml(name: str) -> dict[Any, Any]:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+WORKFLOW = read_yaml(".github/workflows/check.yml")
+JOBS: dict[str, Any] = WORKFLOW["jobs"]
+
+
+def commands(job: str) -> list[str]:
+    return [step["run"] for step in JOBS[job]["steps"] if "run" in step]
+
+
+def supported() -> list[str]:
+    """The Pythons of requires-python, as in 3.10."""
+    match = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PROJECT["requires-python"])
+    assert match
+    return [f"3.{minor}" for minor in range(int(match[1]), int(match[2]))]
+
+
+def test_every_supported_python_is_checked() -> None:
+    assert JOBS["check"]["strategy"]["matrix"]["python"] == supported()
+    assert JOBS["inference"]["strategy"]["matrix"]["python"] == [supported()[0], supported()[-1]]
+    assert {"make demo", "make check"} <= set(commands("check"))
+
+
+def test_the_targets_of_the_workflow_are_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for job in JOBS:
+        for command in commands(job):
+            if command.startswith("make "):
+                assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE), command
+
+
+def test_torch_comes_without_cuda_and_inference_without_torch() -> None:
+    index = JOBS["check"]["env"]["PIP_EXTRA_INDEX_URL"]
+    assert index == "https://download.pytorch.org/whl/cpu"
+    (installation,) = (run for run in commands("inference") if "pip install" in run)
+    assert installation == "pip install -c constraints.txt -e ."
+    assert "python -m inference.doctor" in commands("inference")
+    (refusal,) = (run for run in commands("inference") if "torch" in run)
+    for listed, code in (
+        ("numpy 2\n", 0),
+        ("torch 2\n", 1),
+        ("onnx 1\n", 1),
+        ("onnxruntime 1\n", 0),
+    ):
+        script = f"pip() {{ printf '{listed}'; }}; {refusal}"
+        assert subprocess.run(["bash", "-c", script], check=False).returncode == code
+
+
+def test_the_workflow_is_thrifty_and_pinned() -> None:
+    assert WORKFLOW["concurrency"]["cancel-in-progress"] is True
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    for job in JOBS.values():
+        assert job["runs-on"] != "ubuntu-latest" and job["timeout-minutes"] <= 60
+        used = [step["uses"] for step in job["steps"] if "uses" in step]
+        assert all(re.fullmatch(r"[\w/-]+@v\d+", action) for action in used)
+        (setup,) = (step["with"] for step in job["steps"] if "setup-python" in step.get("uses", ""))
+        assert setup["cache"] == "pip"
+        assert all((ROOT / path).is_file() for path in setup["cache-dependency-path"].split())
+
+
+def test_hooks_are_the_checks_of_make_lint() -> None:
+    hooks = {
+        hook["id"]: hook
+        for repository in read_yaml(".pre-commit-config.yaml")["repos"]
+        for hook in repository["hooks"]
+    }
+    assert {"end-of-file-fixer", "check-added-large-files"} <= set(hooks)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for name in ("ruff-format", "ruff", "mypy"):
+        program, *arguments = hooks[name]["entry"].split()
+        assert program.startswith(".venv/bin/")
+        called = " ".join([program.replace(".venv/bin", "$(BIN)"), *arguments[:1]])
+        assert called in makefile, called
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    limit = int(hooks["check-added-large-files"]["args"][0].removeprefix("--maxkb="))
+    for path in (ROOT / name for name in listed.stdout.splitlines()):
+        assert path.stat().st_size <= 1024 * limit, path
+
+
+def test_the_citation_is_of_this_version_and_names_the_papers() -> None:
+    citation = read_yaml("CITATION.cff")
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == PROJECT["version"] and citation["license"] == PROJECT["license"]
+    assert citation["title"] == f"{PROJECT['name']}: {PROJECT['description']}"
+    assert citation["message"]
+    assert [list(author) for author in citation["authors"]] == [["name"]]  # no persons
+    for reference in citation["references"]:
+        assert {"type", "title", "authors", "year"} <= set(reference)
+    cited = {reference.get("url") or reference["doi"] for reference in citation["references"]}
+    papers = {
+        link.removeprefix("https://doi.org/")
+        for link in re.findall(r"\]\((https://(?:arxiv\.org/abs|doi\.org)/[^)]+)\)", README)
+    }
+    assert papers and papers <= cited
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first = re.search(r"^## \[(.+?)\] - (unreleased|\d{4}-\d\d-\d\d)$", changelog, re.MULTILINE)
+    assert first and first[1] == PROJECT["version"]
+    kinds = set(re.findall(r"^### (\w+)$", changelog, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/modelzoo.md"]
+)
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        path, _, section = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.is_file(), link
+        headings = (
+            re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M) if section else []
+        )
+        assert not section or section in [title.lower().replace(" ", "-") for title in headings]
+
+
+def test_names_in_the_guide_are_names_in_the_code() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name, path in re.findall(
+        r"`([A-Z]\w+)`(?: and its \w+ in `[A-Z]+`)? in\s+`([\w/]+\.py)`", guide
+    ):
+        assert re.search(rf"^{name}\b", (ROOT / path).read_text(), re.MULTILINE), (name, path)
+    for path in re.findall(r"`((?:\w+/)+\w+\.py)`", guide):
+        assert (ROOT / path).is_file(), path
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"make (\w+)", guide):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
