@@ -98,7 +98,7 @@ reproduce: .venv/base  ## published scores and those of the model that ships, me
 weights: .venv/installed  ## train the model that ships: hours on a CPU
 	$(RUN) training.train --data $(DATA) --out runs/96 --width 16 --size 96 --epochs 40 --opt-level O1 $(ARGS)
 	$(RUN) training.train --data $(DATA) --out runs/192 --init runs/96/best.pt --width 16 --size 192 \
-		--epochs 10 --lr 1e-3 --opt-level O1 $(ARGS)
+		--epochs 8 --lr 1e-3 --opt-level O1 $(ARGS)
 
 int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on DATA's validation images
 	$(RUN) export.to_int8 $(exported) $(exported:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)
