@@ -1,9 +1,9 @@
 # The demo and the commands of inference, on the CPU:
 #
 #   docker build -t attention-unet .
-#   docker run --rm -p 127.0.0.1:7860:7860 -v "$PWD/model.onnx:/model.onnx:ro" attention-unet
+#   docker run --rm -p 127.0.0.1:7860:7860 attention-unet
 #   docker run --rm -v "$PWD:/work" -w /work --user "$(id -u):$(id -g)" attention-unet \
-#       inference.segment photos --model model.onnx --output masks
+#       inference.segment photos --output masks
 #   docker run --rm attention-unet inference.doctor
 #
 # Inside, the demo listens on every address of the container; who reaches it is what -p says. The one above
@@ -50,4 +50,4 @@ USER user
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 7860, timeout=4); c.request('GET', '/'); assert c.getresponse().status == 200"]
-CMD ["app", "--model", "/model.onnx", "--host", "0.0.0.0"]
+CMD ["app", "--host", "0.0.0.0"]
