@@ -17,7 +17,7 @@ TORCH = (
     "print(torch.__version__ + ', accelerator:', found.type if found else 'none')"
 )
 TORCH_NPU = (
-    "import torch, torch_npu; print(torch_npu.__version__, 'with torch', "
+    "import torch_npu, torch; print(torch_npu.__version__, 'with torch', "
     "torch.__version__ + ', devices:', torch.npu.device_count())"
 )
 ALONE = {"TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}  # torch without the extensions it loads by itself

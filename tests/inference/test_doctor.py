@@ -27,6 +27,9 @@ NPU_SMI = """+------------------------------------------------------------------
 """
 
 
+MISSING = "raise ModuleNotFoundError(\"No module named '{}'\")\n"
+
+
 @pytest.fixture(autouse=True)
 def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the PATH for stand-ins; no vendor's tools, variables or folders besides."""
@@ -41,9 +44,10 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for stand-ins of modules, which Pythons that are started find first."""
+    """A folder for stand-ins of modules, which Pythons that are started find first; it hides torch."""
     folder = tmp_path / "modules"
     folder.mkdir()
+    (folder / "torch.py").write_text(MISSING.format("torch"))  # which takes seconds to load
     monkeypatch.setenv("PYTHONPATH", str(folder))
     return folder
 
@@ -87,7 +91,9 @@ def test_a_whole_machine(model: Path, tmp_path: Path) -> None:
     ("content", "message"),
     [(None, "no such model file"), (b"no model", "onnxruntime cannot open it on cpu")],
 )
-def test_a_model_that_does_not_run(content: bytes | None, message: str, tmp_path: Path) -> None:
+def test_a_model_that_does_not_run(
+    content: bytes | None, message: str, tmp_path: Path, modules: Path
+) -> None:
     model = tmp_path / "model.onnx"
     if content:
         model.write_bytes(content)
@@ -99,9 +105,7 @@ def test_a_model_that_does_not_run(content: bytes | None, message: str, tmp_path
 
 @pytest.mark.parametrize("missing", ["torch", "gradio", "openvino", "onnx"])
 def test_what_one_can_do_without(missing: str, modules: Path) -> None:
-    (modules / f"{missing}.py").write_text(
-        f"raise ModuleNotFoundError(\"No module named '{missing}'\", name='{missing}')"
-    )
+    (modules / f"{missing}.py").write_text(MISSING.format(missing))
     done = run_doctor()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok      provider cpu" in done.stdout
