@@ -85,8 +85,8 @@ def exceeds(
     row, column = np.divmod(places - 1, like.stride)
     wide = stretch(probability, len(probability), like.width)
     for block in np.unique(column // BLOCK):
-        begin = max(0, (block - 1) * BLOCK)
-        part = wide[:, begin : (block + 2) * BLOCK]
+        begin = max(0, (block - 1) * BLOCK)  # a single column is resized in another way
+        part = wide[:, begin : (block + 1) * BLOCK]
         here = column // BLOCK == block
         stretched = stretch(part, like.height, part.shape[1])
         above[here] = stretched[row[here], column[here] - begin] > threshold
@@ -108,6 +108,9 @@ def fill_holes(lesion: Runs) -> Runs:
     background = lesion.invert()
     row, left = np.divmod(background.starts - 1, background.stride)
     right = left + background.ends - background.starts
-    reaches = (row == 0) | (row == lesion.height - 1) | (left == 0) | (right == lesion.width)
-    labels = background.label(diagonal=False)
-    return background.select(np.isin(labels, labels[reaches])).invert()
+    at_edge = (row == 0) | (row == lesion.height - 1) | (left == 0) | (right == lesion.width)
+    outside, inside = background.select(at_edge), background.select(~at_edge)
+    labels = inside.label(diagonal=False)
+    touches = sum(inside.find_touching(outside, down, diagonal=False)[1] for down in (-1, 1))
+    holes = inside.select(~np.isin(labels, labels[touches > 0]))
+    return Runs(np.concatenate((lesion.flips, holes.flips)), lesion.height, lesion.width)

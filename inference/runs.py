@@ -15,16 +15,19 @@ class Runs:
     """A mask of (height, width).
 
     Args:
-        flips: where the mask changes, in order, first from background to lesion; of flips at the same
-            place two cancel each other.
+        flips: where the mask changes, in any order; two at the same place cancel each other.
 
     Attributes:
+        flips: (2 N,) int64, in order.
         starts, ends: (N,) int64, the first place of each run of lesion, and the first after it.
     """
 
     def __init__(self, flips: np.ndarray, height: int, width: int) -> None:
-        places, counts = np.unique(flips, return_counts=True)
-        self.flips = places[counts % 2 == 1]
+        flips = np.sort(flips)
+        if (flips[1:] == flips[:-1]).any():
+            places, counts = np.unique(flips, return_counts=True)
+            flips = places[counts % 2 == 1]
+        self.flips = flips
         self.starts, self.ends = self.flips[::2], self.flips[1::2]
         self.height, self.width = height, width
 
@@ -67,6 +70,19 @@ class Runs:
             pixels[start:end] = True
         return mask
 
+    def find_touching(
+        self, other: Runs, down: int, diagonal: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The runs of another mask that touch each of these in the row `down` rows below.
+
+        Returns:
+            (N,) int64 each: number of the first of them, and how many there are; they follow each other.
+        """
+        shift, reach = down * self.stride, int(diagonal)
+        first = np.searchsorted(other.ends, self.starts + (shift - reach), "right")
+        last = np.searchsorted(other.starts, self.ends + (shift + reach), "left")
+        return first, np.maximum(last - first, 0)
+
     def label(self, diagonal: bool) -> np.ndarray:
         """Gives the runs of one region the same number: that of its first run.
 
@@ -76,11 +92,7 @@ class Runs:
         Returns:
             (N,) int64.
         """
-        # The runs of the next row that a run touches follow each other, from `first` on.
-        reach = int(diagonal)
-        first = np.searchsorted(self.ends, self.starts + self.stride - reach, "right")
-        last = np.searchsorted(self.starts, self.ends + self.stride + reach, "left")
-        count = np.maximum(last - first, 0)
+        first, count = self.find_touching(self, 1, diagonal)
         above = np.repeat(np.arange(len(count)), count)
         below = np.arange(len(above)) + np.repeat(first - np.cumsum(count) + count, count)
         labels = np.arange(len(count))
