@@ -25,8 +25,8 @@ from inference.comparison import Row, Subject, add_scores, compare
 from inference.evaluate import find_pairs
 from inference.files import find_images, replacing
 from inference.machine import processor
-from inference.masks import make_mask
-from inference.outputs import write_mask
+from inference.masks import find_lesion
+from inference.outputs import write_runs
 from inference.pixels import read_resized
 from inference.session import SHIPPED, SHIPPED_INT8, Provider, Segmenter, require_threads
 
@@ -149,8 +149,8 @@ def time_stages(segmenter: Segmenter, paths: Sequence[Path]) -> dict[str, float]
             marks.append(time.perf_counter())
             (probability,) = segmenter(image.pixels[None])
             marks.append(time.perf_counter())
-            mask = make_mask(probability, image.height, image.width, segmenter.contract)
-            write_mask(Path(folder, f"{number}.png"), mask)
+            lesion = find_lesion(probability, image.height, image.width, segmenter.contract)
+            write_runs(Path(folder, f"{number}.png"), lesion)
             marks.append(time.perf_counter())
             for stage, duration in zip(seconds, np.diff(marks), strict=True):
                 seconds[stage] += float(duration)

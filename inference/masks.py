@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
 from inference.contract import Contract
+from inference.runs import Runs, find_runs
+
+ROUNDING = 2.0**-24  # of float32, relative
+BLOCK = 16  # columns: parts of an image that begin at a multiple are resized as in the whole
 
 
 def make_mask(probability: np.ndarray, height: int, width: int, contract: Contract) -> np.ndarray:
@@ -20,12 +22,17 @@ def make_mask(probability: np.ndarray, height: int, width: int, contract: Contra
     Returns:
         (height, width) bool.
     """
-    mask = stretch(probability, height, width) > contract.threshold
+    return find_lesion(probability, height, width, contract).mask
+
+
+def find_lesion(probability: np.ndarray, height: int, width: int, contract: Contract) -> Runs:
+    """As `make_mask`, as runs: a large photograph takes a tenth of the time."""
+    lesion = trace(probability, height, width, contract.threshold)
     if contract.largest_region:
-        mask = keep_largest_region(mask)
+        lesion = keep_largest_region(lesion)
     if contract.fill_holes:
-        mask = fill_holes(mask)
-    return mask
+        lesion = fill_holes(lesion)
+    return lesion
 
 
 def stretch(probability: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -33,52 +40,77 @@ def stretch(probability: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def keep_largest_region(mask: np.ndarray) -> np.ndarray:
-    """Keeps the largest 8-connected region of a (H, W) bool mask; an empty mask stays empty.
+def trace(probability: np.ndarray, height: int, width: int, threshold: float) -> Runs:
+    """The runs of `stretch(probability, height, width) > threshold`, pixel for pixel, faster.
 
-    Of two that are equally large, the one that begins further up stays, then further left. Outlines
-    tell all that is needed, at a hundredth of the cost of labelling every pixel.
-    """
-    outlines, tree = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    if len(outlines) <= 1:
-        return mask
-    holes: dict[int, list[int]] = {}  # of each region
-    areas: dict[int, int] = {}
-    for i, parent in enumerate(tree[0, :, 3].tolist()):  # regions come before their holes
-        if parent < 0:
-            holes[i], areas[i] = [], count_enclosed(outlines[i], is_hole=False)
-        else:
-            holes[parent].append(i)
-            areas[parent] -= count_enclosed(outlines[i], is_hole=True)
-
-    def rank(region: int) -> tuple[int, int, int]:
-        left, top = outlines[region][0, 0]
-        return -areas[region], top, left
-
-    largest = min(areas, key=rank)
-    return draw([outlines[i] for i in (largest, *holes[largest])], mask)
-
-
-def count_enclosed(outline: np.ndarray, is_hole: bool) -> int:
-    """Counts the pixels inside an outline of `cv2.findContours`, by Pick's theorem.
-
-    A region's outline is its own outermost pixels, and is counted; a hole's is the pixels around it,
-    and is not.
+    Between two columns of the map a row is a straight line: all there is to compute is where it crosses
+    the threshold. Where rounding decides on which side a pixel is, `stretch` does.
 
     Args:
-        outline: (N, 1, 2) int32, every step of it.
+        probability: (S, S) float32 in [0, 1].
     """
-    steps = len(outline) if len(outline) > 1 else 0
-    return round(cv2.contourArea(outline) + (-steps if is_hole else steps) / 2) + 1
+    size = probability.shape[1]
+    margins = np.full((height, size + 2), -1, np.float32)  # with a column outside on either side
+    margins[:, 1:-1] = stretch(probability, height, size) - np.float32(threshold)
+    at = np.abs(margins) < 4 * ROUNDING
+    if width < BLOCK or (at[:, 1:] & at[:, :-1]).any():  # a line along the threshold
+        return find_runs(stretch(probability, height, width) > threshold)
+    inside = margins > 0
+    row, gap = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), size + 1)
+    left, right = margins[row, gap].astype(float), margins[row, gap + 1].astype(float)
+    crossing = (gap - 0.5 + left / (left - right)) * (width / size) - 0.5  # in pixels
+    crossing[gap == 0] = -1
+    crossing[gap == size] = width
+    column = np.where(left < right, np.floor(crossing) + 1, np.ceil(crossing)).astype(np.int64)
+    runs = Runs(row * (width + 1) + 1 + column, height, width)
+
+    steep, nearest = np.abs(left - right), np.rint(crossing)
+    distance = np.abs(nearest - crossing) * (size / width) * steep
+    unsure = (distance < ROUNDING * (4 + size * steep)) & (gap % size > 0)
+    places = np.unique(row[unsure] * runs.stride + 1 + nearest[unsure].astype(np.int64))
+    wrong = exceeds(probability, threshold, places, runs) != runs.covers(places)
+    return runs.toggle(places[wrong])
 
 
-def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Fills the 4-connected background of a (H, W) bool mask that does not reach the frame's edge."""
-    outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return draw(outlines, mask)
+def exceeds(
+    probability: np.ndarray, threshold: float, places: np.ndarray, like: Runs
+) -> np.ndarray:
+    """Whether `stretch` puts the pixels at some places above the threshold: (N,) bool.
+
+    Only blocks of columns around them are stretched.
+    """
+    above = np.zeros(len(places), bool)
+    if not len(places):
+        return above
+    row, column = np.divmod(places - 1, like.stride)
+    wide = stretch(probability, len(probability), like.width)
+    for block in np.unique(column // BLOCK):
+        begin = max(0, (block - 1) * BLOCK)  # a single column is resized in another way
+        part = wide[:, begin : (block + 1) * BLOCK]
+        here = column // BLOCK == block
+        stretched = stretch(part, like.height, part.shape[1])
+        above[here] = stretched[row[here], column[here] - begin] > threshold
+    return above
 
 
-def draw(outlines: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
-    """Draws outlines, filled but for those inside another, as a mask: (H, W) bool, as `like`."""
-    drawn = np.zeros(like.shape, np.uint8)
-    return cv2.drawContours(drawn, outlines, -1, 1, cv2.FILLED).view(bool)
+def keep_largest_region(lesion: Runs) -> Runs:
+    """Keeps the largest 8-connected region of a mask; an empty mask stays empty.
+
+    Of two that are equally large, the one that begins further up stays, then further left.
+    """
+    labels = lesion.label(diagonal=True)
+    areas = np.bincount(labels, lesion.ends - lesion.starts)
+    return lesion.select(labels == areas.argmax()) if areas.size else lesion
+
+
+def fill_holes(lesion: Runs) -> Runs:
+    """Fills the 4-connected background of a mask that does not reach the frame's edge."""
+    background = lesion.invert()
+    row, left = np.divmod(background.starts - 1, background.stride)
+    right = left + background.ends - background.starts
+    at_edge = (row == 0) | (row == lesion.height - 1) | (left == 0) | (right == lesion.width)
+    outside, inside = background.select(at_edge), background.select(~at_edge)
+    labels = inside.label(diagonal=False)
+    touches = sum(inside.find_touching(outside, down, diagonal=False)[1] for down in (-1, 1))
+    holes = inside.select(~np.isin(labels, labels[touches > 0]))
+    return Runs(np.concatenate((lesion.flips, holes.flips)), lesion.height, lesion.width)

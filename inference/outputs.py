@@ -10,15 +10,11 @@ import numpy as np
 
 from inference.command import InputError
 from inference.files import replacing
+from inference.mask_png import encode_png
+from inference.runs import Runs, find_runs
 
 OUTLINE = (0, 255, 170)
 JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 92)
-# Runs of one level are all there is in a mask: no filter is needed to find them.
-MASK_OPTIONS = (
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
-)
 CELL = 192  # side of an image's square on a contact sheet, in pixels
 
 
@@ -36,23 +32,27 @@ def write_image(path: Path, image: np.ndarray) -> None:
     options = JPEG_OPTIONS if path.suffix.lower() == ".jpg" else ()
     if not cv2.haveImageWriter(path.name):
         raise InputError(f"{path}: cannot write this kind of image; use .png or .jpg")
-    write_encoded(path, cv2.imencode(path.suffix, pixels, options)[1])
+    write_bytes(path, cv2.imencode(path.suffix, pixels, options)[1].data)
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
-    """Writes a (H, W) bool mask as 8-bit PNG, 0 or 255.
+    """Writes a (H, W) bool mask as `write_runs` does."""
+    write_runs(path, find_runs(mask))
 
-    One of 1 bit would be written in a fifth of the time, but numpy reads it through Pillow as False
-    and True, so the usual `> 128` would find no lesion in it.
+
+def write_runs(path: Path, runs: Runs) -> None:
+    """Writes a mask atomically as 8-bit PNG, 0 or 255.
+
+    Not of 1 bit: numpy reads that through Pillow as False and True, so the usual `> 128` would find no
+    lesion in it.
     """
-    levels = mask.view(np.uint8) * np.uint8(255)
-    write_encoded(path, cv2.imencode(".png", levels, MASK_OPTIONS)[1])
+    write_bytes(path, encode_png(runs))
 
 
-def write_encoded(path: Path, encoded: np.ndarray) -> None:
-    """Writes what `cv2.imencode` made, atomically."""
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file atomically."""
     with replacing(path) as temporary:
-        temporary.write_bytes(encoded.data)
+        temporary.write_bytes(content)
 
 
 def draw_outline(

@@ -14,9 +14,9 @@ import numpy as np
 from inference.command import InputError
 from inference.contract import Contract
 from inference.files import replacing
-from inference.masks import make_mask, stretch
+from inference.masks import find_lesion, stretch
 from inference.measure import Measures, measure
-from inference.outputs import draw_outline, write_image, write_mask
+from inference.outputs import draw_outline, write_image, write_mask, write_runs
 from inference.pixels import Source, read_image
 from inference.shapes import encode_geojson, encode_rle
 from inference.stream import OUT_OF_MEMORY, Segmented
@@ -81,27 +81,27 @@ class Writer:
             return Failure(str(image.source), f"{image.source}: {OUT_OF_MEMORY}")
 
     def write(self, image: Segmented) -> Done:
-        mask = make_mask(image.probability, image.height, image.width, self.contract)
+        lesion = find_lesion(image.probability, image.height, image.width, self.contract)
         stem = self.stems[image.source]
         paths = product_paths(self.output / stem, self.save)
         if "mask" in paths:
-            write_mask(paths["mask"], mask)
+            write_runs(paths["mask"], lesion)
         if "overlay" in paths:
-            write_image(paths["overlay"], draw_outline(read_image(image.source), mask))
+            write_image(paths["overlay"], draw_outline(read_image(image.source), lesion.mask))
         if "contour" in paths:
-            write_mask(paths["contour"], mask & ~erode(mask))
+            write_mask(paths["contour"], lesion.mask & ~erode(lesion.mask))
         if "rle" in paths:
-            write_json(paths["rle"], encode_rle(mask))
+            write_json(paths["rle"], encode_rle(lesion.mask))
         if "geojson" in paths:
-            write_json(paths["geojson"], encode_geojson(mask))
+            write_json(paths["geojson"], encode_geojson(lesion.mask))
         if "probability" in paths:
             levels = np.rint(255 * stretch(image.probability, image.height, image.width))
             write_image(paths["probability"], levels.astype(np.uint8))
-        area = int(np.count_nonzero(mask))
         name = stem.with_name(stem.name + ENDINGS["mask"]).as_posix() if "mask" in paths else ""
-        percent = round(100 * area / mask.size, 3)
-        row = Row(str(image.source), name, image.width, image.height, area, percent)
-        return Done(row, measure(mask, image.probability) if "csv" in self.save else None)
+        percent = round(100 * lesion.area / (image.height * image.width), 3)
+        row = Row(str(image.source), name, image.width, image.height, lesion.area, percent)
+        measures = measure(lesion.mask, image.probability) if "csv" in self.save else None
+        return Done(row, measures)
 
 
 def product_paths(stem: Path, save: Iterable[str]) -> dict[Product, Path]:

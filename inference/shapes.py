@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import cv2
 import numpy as np
-
-from inference.masks import draw
 
 FIVE_BITS, MORE, FIRST = 0x1F, 0x20, 48
 
@@ -103,3 +102,9 @@ def decode_geojson(feature: dict[str, Any]) -> np.ndarray:
     for rings in feature["geometry"]["coordinates"]:
         mask |= draw([np.array(ring, np.int32)[:, None] for ring in rings], mask)
     return mask
+
+
+def draw(outlines: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
+    """Draws outlines, filled but for those inside another, as a mask: (H, W) bool, as `like`."""
+    drawn = np.zeros(like.shape, np.uint8)
+    return cv2.drawContours(drawn, outlines, -1, 1, cv2.FILLED).view(bool)

@@ -28,8 +28,8 @@ from rich.console import Console
 
 from inference.command import run
 from inference.files import list_images, replacing
-from inference.masks import make_mask
-from inference.outputs import write_image, write_mask
+from inference.masks import find_lesion
+from inference.outputs import write_image, write_runs
 from inference.pixels import read_image, read_resized
 from inference.session import Segmenter
 from inference.stream import Segmented, map_ahead, segment_images
@@ -124,8 +124,8 @@ def stream(
 
     def finish(image: Segmented) -> None:
         assert isinstance(image.source, Path) and not image.error
-        mask = make_mask(image.probability, image.height, image.width, contract)
-        write_mask(masks / f"{image.source.stem}.png", mask)
+        lesion = find_lesion(image.probability, image.height, image.width, contract)
+        write_runs(masks / f"{image.source.stem}.png", lesion)
 
     return sum(1 for _ in segment_images(segmenter, paths, finish, batch_size, threads))
 

@@ -280,7 +280,7 @@ def test_a_file_that_disappears(folder: Path, model: Path, monkeypatch: pytest.M
     assert "No such file" in run_through(folder, model)["b.jpg"]
 
 
-@pytest.mark.parametrize("stage", [(stream, "read_resized"), (products, "make_mask")])
+@pytest.mark.parametrize("stage", [(stream, "read_resized"), (products, "find_lesion")])
 def test_memory_that_does_not_suffice(
     stage: tuple[ModuleType, str], folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
