@@ -26,7 +26,7 @@ RUN useradd --create-home --uid 10001 user
 WORKDIR /attention-unet
 # What decides on the packages comes first, so that a change of the code does not install them again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN for package in app export inference training; do mkdir $package && touch $package/__init__.py; done
+RUN for package in app export inference inference/models training; do mkdir $package && touch $package/__init__.py; done
 # Ctrl-C to every command, and `docker stop` too: each then leaves whole files behind.
 STOPSIGNAL SIGINT
 ENTRYPOINT ["python", "-m"]

@@ -15,7 +15,8 @@ import gradio as gr
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
 from inference.command import InputError, run
-from inference.session import SHIPPED, SHIPPED_INT8, Segmenter
+from inference.models import SHIPPED, SHIPPED_INT8
+from inference.session import Segmenter
 
 MOST_BYTES = 50_000_000  # of one upload
 WAITING = 256  # visitors in the queue; more are told that the server is full

@@ -26,9 +26,10 @@ from inference.evaluate import find_pairs
 from inference.files import find_images, replacing
 from inference.machine import processor
 from inference.masks import find_lesion
+from inference.models import SHIPPED, SHIPPED_INT8
 from inference.outputs import write_runs
 from inference.pixels import read_resized
-from inference.session import SHIPPED, SHIPPED_INT8, Provider, Segmenter, require_threads
+from inference.session import Provider, Segmenter, require_threads
 
 STAGED_IMAGES = 32
 

@@ -142,7 +142,7 @@ def check_memory() -> Iterator[Finding]:
         yield Finding("memory", "ok", f"{whole}, limited to {limit}" if limit else whole)
 
 
-def check_inference(model: Path | None) -> Iterator[Finding]:
+def check_inference(model: Path) -> Iterator[Finding]:
     """Every provider, on a made-up lesion with a network of one convolution, and with `model`."""
     listing = (
         "from typing import get_args; from inference.session import Provider, installed_providers; "
@@ -155,8 +155,7 @@ def check_inference(model: Path | None) -> Iterator[Finding]:
     known, installed = (names.split() for names in answer.said.split("/"))
     for provider in known:
         yield try_out(f"provider {provider}", provider in installed, "--provider", provider)
-    if model:
-        yield try_out(f"model {model}", True, "--model", str(model.absolute()))
+    yield try_out(f"model {model}", True, "--model", str(model.absolute()))
 
 
 def try_out(subject: str, must: bool, *arguments: str) -> Finding:

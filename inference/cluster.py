@@ -23,9 +23,10 @@ import tyro
 from inference.command import InputError, run
 from inference.ensemble import Looks, find_provider
 from inference.job import Job, Saved
+from inference.models import SHIPPED
 from inference.pixels import Source
 from inference.products import Done, Failure, Writer
-from inference.session import SHIPPED, Provider
+from inference.session import Provider
 from inference.stream import segment_images
 
 IMAGES_PER_TASK = 64  # what is done again when a worker dies, at most

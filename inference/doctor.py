@@ -21,20 +21,21 @@ from inference import accelerators, checkup
 from inference.checkup import Finding
 from inference.command import run
 from inference.files import replacing
+from inference.models import SHIPPED
 
 
 def doctor(
-    model: Path | None = None,
+    model: Path = SHIPPED,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> int:
     """Check packages, machine, providers and toolkits; each line can go into a bug report as it is.
 
     Needs the base dependencies alone. A part is ok, absent (one can do without it), broken, or has a
     note; below it stands the likely cause and the cure. Exit code: 0 if segmentation works on the CPU,
-    and with --model, else 1.
+    and with the model, else 1.
 
     Args:
-        model: Model file to try, too.
+        model: Model file to try; the one that ships if left out.
         json_file: Where to write the findings as JSON.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -72,10 +73,10 @@ def examine(checks: dict[str, Callable[[], Iterator[Finding]]]) -> Iterator[Find
             yield Finding(subject, "broken", f"the check failed: {error!r}", "please report it")
 
 
-def segments(findings: Iterable[Finding], model: Path | None) -> bool:
-    """True if the CPU, and the model if there is one, came through their trials."""
+def segments(findings: Iterable[Finding], model: Path) -> bool:
+    """True if the CPU and the model came through their trials."""
     worked = {finding.subject for finding in findings if finding.state == "ok"}
-    return {"provider cpu", *([f"model {model}"] if model else [])} <= worked
+    return {"provider cpu", f"model {model}"} <= worked
 
 
 def show(finding: Finding) -> str:

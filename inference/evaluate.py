@@ -21,9 +21,10 @@ from inference.command import InputError, run, track
 from inference.ensemble import Looks
 from inference.files import index_images, index_masks, replacing
 from inference.masks import make_mask
+from inference.models import SHIPPED
 from inference.pixels import Source, read_mask
 from inference.scores import Compared, compare, summarise, tabulate
-from inference.session import SHIPPED, Provider, require_threads
+from inference.session import Provider, require_threads
 from inference.stream import Model, Segmented, map_ahead, segment_images
 
 Pairs = dict[str, tuple[Path, Path]]  # image and true mask by name

@@ -21,9 +21,8 @@ from inference.command import InputError, run
 from inference.ensemble import Looks
 from inference.evaluate import Pairs, find_pairs, pair_up, score_model
 from inference.files import replacing
-from inference.session import SHIPPED, SHIPPED_INT8, Provider, require_threads
-
-HELD_OUT = SHIPPED.with_suffix(".held-out.csv")  # name,split of what it was not trained on
+from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8
+from inference.session import Provider, require_threads
 
 
 class Published(NamedTuple):

@@ -15,8 +15,9 @@ import tyro
 from inference.command import InputError, run
 from inference.ensemble import Looks
 from inference.job import Job, Saved
+from inference.models import SHIPPED
 from inference.products import Writer
-from inference.session import SHIPPED, Provider
+from inference.session import Provider
 from inference.stream import Stopwatch, segment_images
 
 

@@ -23,9 +23,6 @@ ONNXRUNTIME = {
     "tensorrt": "TensorrtExecutionProvider",  # builds its engine for minutes: never chosen by auto
     "cann": "CANNExecutionProvider",
 }
-# The model that segments unless another is given: exact arithmetic, and the fastest on a CPU.
-SHIPPED = Path(__file__).parent / "models" / "attunet16.onnx"
-SHIPPED_INT8 = SHIPPED.with_name("attunet16-int8.onnx")
 AUTO: tuple[Provider, ...] = ("cuda", "cann", "openvino", "cpu")  # the first that opens
 CURES = {
     "openvino": "pip install openvino",
