@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.models import SHIPPED
 from training.synthesize import synthesize
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,7 @@ ELSEWHERE = {
     "app": ("tests/app/conftest.py", '"-m", "app"'),
     "export": ("tests/export/test_to_onnx.py", "to_onnx(checkpoint, target)"),
     "train-8p": ("tests/training/test_distributed.py", "test_eight_ranks_finish"),
+    "reproduce": ("tests/inference/test_reproduce.py", "reproduce([data"),
     "int8": ("tests/export/test_to_int8.py", "to_int8("),
 }
 
@@ -73,6 +75,12 @@ def test_every_target_it_names_is_run() -> None:
             )
         elif target not in TARGETS:
             assert re.search(rf"^make {target}\b", ci, re.MULTILINE), f".ci/run has no {target}"
+
+
+def test_its_scores_are_those_of_the_card() -> None:
+    card = (SHIPPED.with_suffix(".md")).read_text(encoding="utf-8").splitlines()
+    rows = [line for line in README.splitlines() if line.startswith("| test, ")]
+    assert rows == [line for line in card if line.startswith("| test, ")] and len(rows) == 4
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
