@@ -97,8 +97,8 @@ reproduce: .venv/base  ## published scores and those of the model that ships, me
 # The model that ships: on DATA with the whole frames (training.prepare --also), small images first.
 weights: .venv/installed  ## train the model that ships: hours on a CPU
 	$(RUN) training.train --data $(DATA) --out runs/96 --width 16 --size 96 --epochs 40 --opt-level O1 $(ARGS)
-	$(RUN) training.train --data $(DATA) --out runs/192 --init runs/96/best.pt --width 16 --size 192 \
-		--epochs 8 --lr 1e-3 --opt-level O1 $(ARGS)
+	$(RUN) training.train --data $(DATA) --out runs/128 --init runs/96/best.pt --width 16 --size 128 \
+		--epochs 7 --lr 5e-4 --opt-level O1 $(ARGS)
 
 int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on DATA's validation images
 	$(RUN) export.to_int8 $(exported) $(exported:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)
@@ -109,7 +109,7 @@ om: .venv/installed  ## MODEL -> model.om for the Ascend chip SOC_VERSION
 app: .venv/installed  ## open the demo in the browser, with MODEL
 	$(RUN) app $(chosen) $(ARGS)
 
-bench: .venv/base  ## the speed of MODEL, in every runtime that is installed
+bench: .venv/base  ## the speed of the model that ships, or of MODEL
 	$(RUN) inference.benchmark $(chosen) $(ARGS)
 
 doctor: .venv/base  ## what works on this machine, and what mends the rest; MODEL too

@@ -1,8 +1,9 @@
-"""Writes the card of a model: what it is, what it was made from, what it scores, how fast it is.
+"""Writes the card of the model that ships: what it was made from, what it scores, how fast it is.
 
 python -m export.card model.onnx runs/second/best.pt data --int8 model-int8.onnx --runs runs/a runs/b
 
-The prose is export/card.md's; every figure is measured here, now.
+The prose is export/card.md's; scores and speeds are measured here, now. To be run in the folder that the
+training was started in.
 """
 
 from __future__ import annotations
@@ -21,23 +22,24 @@ import tyro
 from export.benchmark import reference_subject
 from export.conditions import CONDITIONS
 from export.variants import tabulate_variants
-from inference.benchmark import open_subjects, to_markdown
-from inference.command import run, track
+from inference.benchmark import open_subjects, require_counts, to_markdown
+from inference.command import InputError, run, track
 from inference.comparison import compare
 from inference.evaluate import Pairs, find_pairs, score_model
 from inference.files import replacing
 from inference.machine import processor
+from inference.markdown import tabulate
 from inference.outputs import write_image
 from inference.pixels import read_image
 from inference.session import Segmenter, installed_providers
 from training import checkpoint as checkpoints
 from training.compare import tabulate_runs
-from training.config import RECIPES, make_config
+from training.config import make_config, to_flags
 from training.trained import open_trained
 
 PROSE = Path(__file__).with_name("card.md")
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
-NOT_RECIPE = {"data", "out", "resume", "recipe", "device", "workers", "save_every", "init"}
+WHEREABOUTS = {"data", "out", "init", "resume", "recipe", "device", "workers", "save_every"}
 
 
 def write_card(
@@ -49,7 +51,9 @@ def write_card(
     rounds: int = 20,
     threads: int = 0,
 ) -> None:
-    """Write MODEL.md, MODEL.scores.json and MODEL.held-out.csv beside a model file.
+    """Write MODEL.md, MODEL.scores.json and MODEL.held-out.csv beside the model that ships.
+
+    The prose tells of ISIC's crops and frames: change it for a model of other data.
 
     Args:
         model: The model file, as export.to_onnx wrote it.
@@ -60,13 +64,16 @@ def write_card(
         rounds: Timed runs of each row of the table of speeds.
         threads: Cores to use; 0 is all of them.
     """
+    require_counts(rounds, threads)
     threads = threads or os.cpu_count() or 1
+    # What can be wrong comes first: scoring takes minutes.
+    recipe, compared = describe_recipe(checkpoint), tabulate_runs(list(runs)) if runs else "(none)"
     manifest = read_manifest(data)
     files = [model, *([int8] if int8 else [])]
     sources = sorted({row["source"] for row in manifest})
     scores = {
         (split, source, path.name): score_model(
-            Segmenter(path, threads), find_split(data, source, split), threads
+            Segmenter(path, threads, "cpu"), find_split(data, source, split), threads
         )
         for split in ("valid", "test")
         for source in sources
@@ -81,8 +88,8 @@ def write_card(
         "name": model.stem,
         "files": describe_files(files),
         "network": describe_network(model, checkpoint),
-        "recipe": describe_recipe(checkpoint),
-        "runs": tabulate_runs(list(runs)) if runs else "(no runs were compared)",
+        "recipe": recipe,
+        "runs": compared,
         "variants": tabulate_variants(checkpoint, validation, threads),
         "data": describe_data(manifest),
         "scores": describe_scores(scores),
@@ -121,12 +128,6 @@ def write_held_out(path: Path, manifest: list[dict[str, str]]) -> None:
         writer.writerows(sorted(held_out.items()))
 
 
-def tabulate(headings: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table; all columns but the first are numbers."""
-    rule = ["---", *("---:" for _ in headings[1:])]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (headings, rule, *rows))
-
-
 def describe_files(files: list[Path]) -> str:
     rows = [[f"`{path.name}`", f"{path.stat().st_size / 1e6:.1f}"] for path in files]
     return tabulate(["file", "MB"], rows)
@@ -154,28 +155,35 @@ def describe_network(model: Path, checkpoint: Path) -> str:
 
 
 def describe_recipe(checkpoint: Path) -> str:
-    """The commands that trained a checkpoint, from its own record and those it started from."""
+    """The commands that trained a checkpoint, from its own record and those it started from.
+
+    Raises:
+        InputError: one that it started from is not where it was.
+    """
     commands: list[str] = []
-    following: Path | None = checkpoint
-    while following and (not commands or following.is_file()):
-        config = checkpoints.load(following)["config"]
-        commands.insert(0, to_command(config))
-        following = Path(config["init"]) if config.get("init") else None
+    following: str | None = str(checkpoint)
+    while following:
+        if not Path(following).is_file():
+            raise InputError(
+                f"{following}: is not there, and {checkpoint} began with it; run this in the folder that "
+                "the training was started in"
+            )
+        record = checkpoints.load(Path(following))
+        if "config" not in record:  # someone else's
+            break
+        commands.insert(0, to_command(record["config"]))
+        following = record["config"].get("init")
     return "\n".join(commands)
 
 
 def to_command(config: dict[str, Any]) -> str:
     """The command line of a configuration: what differs from its recipe."""
-    default = make_config(Path(config["data"]), **RECIPES[config["recipe"]]).to_dict()
-    words = [f"python -m training.train --data {config['data']} --out {config['out']}"]
-    if config.get("init"):
-        words.append(f"--init {config['init']}")
-    for name, value in config.items():
-        if name not in NOT_RECIPE and value != default[name]:
-            shown = " ".join(map(str, value)) if isinstance(value, list) else value
-            flag = "--" + name.replace("_", "-")
-            words.append(flag if value is True else f"{flag} {shown}")
-    return " ".join(words)
+    shown = {name: value for name, value in config.items() if name not in WHEREABOUTS}
+    first = {name: config[name] for name in ("data", "out", "init") if config.get(name)}
+    if config["recipe"] != "default":
+        first["recipe"] = config["recipe"]
+    default = make_config(Path("data"), config["recipe"]).to_dict()
+    return f"python -m training.train {to_flags(first, {})} {to_flags(shown, default)}"
 
 
 def describe_data(manifest: list[dict[str, str]]) -> str:
@@ -221,7 +229,7 @@ def describe_groups(scores: dict[tuple[str, str, str], dict[str, Any]], file: st
 
 def describe_conditions(model: Path, pairs: Pairs, threads: int) -> str:
     """Scores on the same images, made worse."""
-    segmenter = Segmenter(model, threads)
+    segmenter = Segmenter(model, threads, "cpu")
     rows = []
     for name, worsen in track(CONDITIONS.items(), "conditions", len(CONDITIONS)):
         with tempfile.TemporaryDirectory() as folder:
@@ -241,6 +249,8 @@ def describe_speed(files: list[Path], rounds: int, threads: int) -> str:
     size = Segmenter(files[0]).contract.size
     subjects, failed = open_subjects(files, installed_providers(), (1,), threads)
     rows, peak = compare([reference_subject(size, threads), *subjects], [], rounds, threads)
+    for row in rows:
+        row.difference = None  # from a network of other weights: it says nothing
     machine = f"{processor()}, {threads} threads, {peak:.0f} GFLOP/s in a product of matrices"
     return f"{to_markdown([*rows, *failed])}\n\n{machine}; medians of {rounds} interleaved runs."
 

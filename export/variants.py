@@ -18,15 +18,18 @@ from export.to_onnx import Changes, export_model
 from inference.command import run
 from inference.ensemble import Looks
 from inference.evaluate import Pairs, find_pairs, pair_up, score_model
+from inference.markdown import tabulate
 from inference.session import require_threads
 
-SHOWN = ("dice", "jaccard", "thresholded_jaccard", "accuracy", "failure_rate")
+SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard", "failure_rate")
 WAYS: dict[str, tuple[Changes, Looks]] = {
-    "as it is": (Changes(), Looks()),
+    "as trained": (Changes(), Looks()),
+    "96 x 96": (Changes(size=96), Looks()),
+    "112 x 112": (Changes(size=112), Looks()),
+    "128 x 128": (Changes(size=128), Looks()),
+    "144 x 144": (Changes(size=144), Looks()),
     "160 x 160": (Changes(size=160), Looks()),
-    "192 x 192": (Changes(size=192), Looks()),
     "224 x 224": (Changes(size=224), Looks()),
-    "256 x 256": (Changes(size=256), Looks()),
     "threshold 0.4": (Changes(threshold=0.4), Looks()),
     "threshold 0.6": (Changes(threshold=0.6), Looks()),
     "largest region": (Changes(largest_region=True), Looks()),
@@ -62,15 +65,14 @@ def variants(
 
 def tabulate_variants(checkpoint: Path, pairs: Pairs, threads: int) -> str:
     """A Markdown table: a row for each way to deploy the checkpoint."""
-    headings = [f"{len(pairs)} images", *(name.replace("_", " ") for name in SHOWN)]
-    rows = [headings, ["---", *("---:" for _ in SHOWN)]]
+    rows = []
     for name, (changes, looks) in WAYS.items():
         with tempfile.TemporaryDirectory() as folder:
             model = Path(folder, "model.onnx")
             export_model(checkpoint, model, changes=changes)
-            scores = score_model(looks.open(model, threads), pairs, threads)
+            scores = score_model(looks.open(model, threads, "cpu"), pairs, threads)
         rows.append([name, *(f"{scores[shown]:.4f}" for shown in SHOWN)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return tabulate([f"{len(pairs)} images", *(name.replace("_", " ") for name in SHOWN)], rows)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from inference.comparison import Row, Subject, add_scores, compare
 from inference.evaluate import find_pairs
 from inference.files import find_images, replacing
 from inference.machine import processor
+from inference.markdown import tabulate
 from inference.masks import find_lesion
 from inference.models import SHIPPED, SHIPPED_INT8
 from inference.outputs import write_runs
@@ -182,14 +183,9 @@ def to_markdown(rows: Sequence[Row]) -> str:
     """The table; columns that no row fills are left out, errors stand below it."""
     cells = {name: [cell(row) for row in rows] for name, cell in COLUMNS.items()}
     kept = {name: column for name, column in cells.items() if any(column)}
-    widths = {name: max(map(len, [name, *column])) for name, column in kept.items()}
-    lines = [
-        [name.rjust(widths[name]) for name in kept],
-        ["-" * (widths[name] - 1) + ":" for name in kept],
-        *([kept[name][i].rjust(widths[name]) for name in kept] for i in range(len(rows))),
-    ]
+    table = tabulate([*kept], [*zip(*kept.values())], words=2)
     errors = [f"\n{row.model} on {row.provider}: {row.error}" for row in rows if row.error]
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + errors)
+    return "\n".join([table, *errors])
 
 
 if __name__ == "__main__":

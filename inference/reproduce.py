@@ -18,11 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from inference.command import InputError, run
-from inference.ensemble import Looks
 from inference.evaluate import Pairs, find_pairs, pair_up, score_model
 from inference.files import replacing
 from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8
-from inference.session import Provider, require_threads
+from inference.session import Provider, Segmenter, require_threads
 
 
 class Published(NamedTuple):
@@ -62,7 +61,7 @@ PUBLISHED = (
 def reproduce(
     folders: Annotated[list[Path], tyro.conf.Positional],
     threads: int = 0,
-    provider: Provider = "auto",
+    provider: Provider = "cpu",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> None:
     """Print one table: published rows, and the files that ship, measured now; each with its protocol.
@@ -73,19 +72,22 @@ def reproduce(
     Args:
         folders: Images and their masks, as pairs of folders: the challenge's own, or a part of them.
         threads: Cores to use; 0 is all of them.
-        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
+        provider: What computes: cpu, as for the model's card, openvino, cuda, tensorrt, cann, or auto.
         json_file: Where to write our scores, by folder and file.
     """
     require_threads(threads)
+    if not folders:
+        raise InputError("no folders given: name images and masks, as in data/test data/test_GT")
     threads = threads or os.cpu_count() or 1
     test = read_held_out("test")
     ours: dict[str, dict[str, Any]] = {}
     for images, masks in pair_up(folders):
         pairs = keep(find_pairs(images, masks), test, images)
-        ours[str(images)] = {
-            path.name: score_model(Looks().open(path, threads, provider), pairs, threads)
-            for path in (SHIPPED, SHIPPED_INT8)
-        }
+        ours[str(images)] = {}
+        for path in (SHIPPED, SHIPPED_INT8):
+            model = Segmenter(path, threads, provider)
+            scores = score_model(model, pairs, threads)
+            ours[str(images)][path.name] = {**scores, "of": len(test), "provider": model.provider}
     Console().print(tabulate(ours))
     if json_file:
         with replacing(json_file) as temporary:
@@ -104,7 +106,7 @@ def keep(pairs: Pairs, names: set[str], folder: Path) -> Pairs:
     Raises:
         InputError: there are none.
     """
-    kept = {name: pair for name, pair in pairs.items() if name in names}
+    kept = {name: pair for name, pair in pairs.items() if name.upper() in names}
     if not kept:
         raise InputError(
             f"{folder}: holds none of the {len(names)} test images of {HELD_OUT.name}; give a folder of "
@@ -117,8 +119,8 @@ def tabulate(ours: dict[str, dict[str, Any]]) -> Table:
     """Lays published rows and ours below each other."""
     table = Table(box=box.SIMPLE_HEAD, show_lines=False)
     for heading in ("model", "accuracy", "dice", "jaccard", "thresholded", "protocol"):
-        centred = heading in ("model", "protocol")
-        table.add_column(heading, justify="left" if centred else "right", overflow="fold")
+        words = heading in ("model", "protocol")
+        table.add_column(heading, justify="left" if words else "right", overflow="fold")
     for row in PUBLISHED:
         table.add_row(row.model, row.accuracy, row.dice, row.jaccard, "", row.protocol)
     table.add_section()
@@ -129,8 +131,8 @@ def tabulate(ours: dict[str, dict[str, Any]]) -> Table:
                 name,
                 *(f"{scores[key]:.4f}" for key in ("accuracy", "dice", "jaccard")),
                 f"{scores['thresholded_jaccard']:.4f}",
-                f"now: {scores['images']} held-out images of {folder}, means over images; dice "
-                f"{low:.4f} to {high:.4f} with 95 % confidence",
+                f"now: {scores['images']} of the {scores['of']} test images, in {folder}; means over "
+                f"images; dice {low:.4f} to {high:.4f} with 95 % confidence; on {scores['provider']}",
             )
     return table
 

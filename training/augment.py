@@ -86,7 +86,7 @@ def draw_hair(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def lose_detail(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Out of focus, and compressed: a Gaussian blur, then JPEG."""
+    """Out of focus, and compressed: a Gaussian blur, then JPEG (which takes red for blue: no matter)."""
     sigma = SOFTEST * len(image) * rng.random()
     image = cv2.GaussianBlur(image, (0, 0), max(sigma, 0.1))
     quality = int(rng.integers(WORST_JPEG, 96))

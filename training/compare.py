@@ -14,11 +14,13 @@ import tyro
 from rich.console import Console
 
 from inference.command import InputError, run
+from inference.markdown import tabulate
+from training.config import to_flags
 from training.run_folder import CONFIG
 from training.saver import FREE
 
 METRICS = "metrics.csv"
-SHOWN = ("dice", "jaccard", "thresholded_jaccard", "accuracy")
+SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
 
 
 def compare(runs: Annotated[list[Path], tyro.conf.Positional]) -> None:
@@ -36,19 +38,21 @@ def tabulate_runs(runs: list[Path]) -> str:
     Raises:
         InputError: a folder is no run, or its first epoch is not done.
     """
-    first, *_ = configs = [read_run(run)[0] for run in runs]
-    lines = ["run", "differs in", "epochs", *(name.replace("_", " ") for name in SHOWN)]
-    rows = [lines, ["---", "---", *("---:" for _ in lines[2:])]]
-    for path, config in zip(runs, configs):
-        epochs = read_run(path)[1]
+    if not runs:
+        raise InputError("no runs given: name the folders of one run or more")
+    first = read_run(runs[0])[0]
+    rows = []
+    for path in runs:
+        config, epochs = read_run(path)
         best = max(epochs, key=lambda row: row["jaccard"])
         rows.append([
             path.name,
-            describe_difference(first, config),
+            to_flags(shape(config), shape(first)),
             str(len(epochs)),
             *(f"{best[name]:.4f}" for name in SHOWN),
         ])  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    headings = ["run", "differs in", "epochs", *(name.replace("_", " ") for name in SHOWN)]
+    return tabulate(headings, rows, words=2)
 
 
 def read_run(run: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
@@ -63,15 +67,18 @@ def read_run(run: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
         raise InputError(
             f"{run}: cannot be read as a run ({error}); give a folder that training.train wrote"
         ) from error
+    if epochs and (lacking := {*SHOWN} - {*epochs[0]}):
+        raise InputError(
+            f"{run / METRICS}: lacks {', '.join(sorted(lacking))}; it is of another release"
+        )
     if not epochs:
         raise InputError(f"{run}: has no finished epoch; let it train on, or leave it out")
     return config, epochs
 
 
-def describe_difference(first: dict[str, Any], config: dict[str, Any]) -> str:
-    """The flags of a run that differ from the first's, as one would type them."""
-    changed = (name for name in config if name not in FREE and config[name] != first.get(name))
-    return " ".join(f"--{name.replace('_', '-')} {config[name]}" for name in changed)
+def shape(config: dict[str, Any]) -> dict[str, Any]:
+    """What shapes a run, of its configuration: its data too, which may move but not change."""
+    return {name: value for name, value in config.items() if name not in FREE or name == "data"}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class TrainConfig:
     resume: Flag = False
     """Go on with the run in --out from its last checkpoint, with the settings it has."""
     init: Path | None = None
-    """Checkpoint to start from, ours or the public reference's; random weights if left out."""
+    """Checkpoint to start from, ours or the public reference's; random weights if left out. Its test
+    images must be yours, or your scores are of images that it knows."""
     recipe: Recipe = "default"
     """Set of defaults: "reference" is the published training to the letter. Other flags change it."""
 
@@ -195,6 +197,16 @@ ARCHES = {"U_Net": "unet", "AttU_Net": "attunet", "R2U_Net": "r2unet", "R2AttU_N
 def make_config(data: Path, recipe: Recipe = "default", **changes: Any) -> TrainConfig:
     """A recipe with changes."""
     return TrainConfig(**{"data": data, "recipe": recipe, **RECIPES[recipe], **changes})
+
+
+def to_flags(entries: dict[str, Any], default: dict[str, Any]) -> str:
+    """What differs from a default, as one would type it; both as `TrainConfig.to_dict` has them."""
+    words = []
+    for name, value in entries.items():
+        if value != default.get(name):
+            values = value if isinstance(value, list) else [] if value is True else [value]
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return shlex.join(words)
 
 
 def read_config(arguments: Sequence[str]) -> TrainConfig:

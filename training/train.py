@@ -26,7 +26,7 @@ from training.model import UNet
 from training.optimise import Stepper
 from training.plots import draw_overlays
 from training.run_folder import open_run
-from training.saver import Requests, Saver, StoppedError, load_state
+from training.saver import LAST, Requests, Saver, StoppedError, load_state
 from training.trained import take_weights
 from training.validate import validate
 
@@ -56,7 +56,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests)
 
     torch.manual_seed(config.seed)
     network = UNet(config.arch, config.width, contract.mean, contract.std)
-    if config.init:
+    if config.init and not (resume and (config.out / LAST).exists()):
         take_weights(network, config)
     if config.sync_batchnorm:
         ranks.synchronise_statistics(network)

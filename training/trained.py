@@ -47,6 +47,10 @@ def take_weights(network: UNet, config: TrainConfig) -> None:
         InputError: the checkpoint is of another network.
     """
     assert config.init
+    if config.out.absolute() in config.init.absolute().parents:
+        raise InputError(
+            f"--init {config.init}: lies in --out {config.out}, which is moved aside; give another --out"
+        )
     trained, _ = open_trained(config.init)
     try:
         network.load_state_dict(trained.state_dict())

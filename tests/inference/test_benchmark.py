@@ -152,10 +152,10 @@ def test_torch_stands_in_the_first_rows(network: UNet, model: Path, tmp_path: Pa
 def test_markdown_leaves_empty_columns_out() -> None:
     table = to_markdown([Row("a.onnx", "cpu", 1, fps=12.345), Row("b.onnx", "cpu", 8, error="why")])
     assert table.splitlines() == [
-        "|  model | provider | batch | images/s |",
-        "| -----: | -------: | ----: | -------: |",
-        "| a.onnx |      cpu |     1 |    12.35 |",
-        "| b.onnx |      cpu |     8 |          |",
+        "| model  | provider | batch | images/s |",
+        "| ------ | -------- | ----: | -------: |",
+        "| a.onnx | cpu      |     1 |    12.35 |",
+        "| b.onnx | cpu      |     8 |          |",
         "",
         "b.onnx on cpu: why",
     ]

@@ -37,6 +37,8 @@ def test_only_held_out_images_are_scored(
 
 
 def test_folders_are_pairs_and_hold_test_images(data: Path, held_out: list[str]) -> None:
+    with pytest.raises(InputError, match="no folders given"):
+        reproduce([])
     with pytest.raises(InputError, match="3 folders: images and masks come in pairs"):
         reproduce([data / "test", data / "test_GT", data / "valid"])
     with pytest.raises(InputError, match=r"valid: holds none of the 2 test images"):

@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from training.augment import AUGMENTATIONS, REFERENCE_SHARE, augment_like_reference, jitter
+from training.augment import (
+    AUGMENTATIONS,
+    REFERENCE_SHARE,
+    augment_like_reference,
+    draw_hair,
+    jitter,
+    lose_detail,
+)
 from training.synthesize import make_lesion
 
 SIZE = 96
@@ -81,3 +88,22 @@ def test_jitter_stays_within_its_ranges() -> None:
         turned = cv2.cvtColor(jitter(np.random.default_rng(seed), red), cv2.COLOR_RGB2HSV_FULL)
         hues.append((int(turned[0, 0, 0]) + 128) % 256 - 128)
     assert -7 <= min(hues) < 0 < max(hues) <= 7
+
+
+def test_hair_is_thin_and_dark() -> None:
+    for seed in range(20):
+        light = np.full((SIZE, SIZE, 3), 200, np.uint8)
+        hairy = draw_hair(np.random.default_rng(seed), light.copy())
+        changed = (hairy != light).any(axis=2)
+        assert changed.mean() < 0.5 and (hairy <= light).all()
+
+
+def test_detail_is_lost_and_nothing_else() -> None:
+    image, _ = lesion()
+    for seed in range(20):
+        poor = lose_detail(np.random.default_rng(seed), image)
+        assert poor.shape == image.shape and poor.dtype == np.uint8
+        assert abs(float(poor.mean()) - float(image.mean())) < 2
+        assert np.abs(np.diff(poor.astype(int), axis=1)).mean() < 1.2 * (
+            np.abs(np.diff(image.astype(int), axis=1)).mean()
+        )

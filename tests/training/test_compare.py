@@ -21,10 +21,10 @@ def make_run(folder: Path, jaccards: list[float], **changes: object) -> Path:
 def test_a_row_tells_what_differs_and_the_best_epoch(tmp_path: Path) -> None:
     first = make_run(tmp_path / "first", [0.6, 0.7])
     second = make_run(tmp_path / "second", [0.6, 0.8, 0.75], lr=0.004, weight_decay=0.1, workers=1)
-    table = tabulate_runs([first, second]).splitlines()
-    assert table[2] == "| first |  | 2 | 0.9000 | 0.7000 | 0.5000 | 0.9500 |"
-    expected = "| second | --lr 0.004 --weight-decay 0.1 | 3 | 0.9000 | 0.8000 | 0.5000 | 0.9500 |"
-    assert table[3] == expected
+    _, _, *rows = (row.split() for row in tabulate_runs([first, second]).splitlines())
+    assert rows[0] == "| first | | 2 | 0.9500 | 0.9000 | 0.7000 | 0.5000 |".split()
+    changed = "--lr 0.004 --weight-decay 0.1"
+    assert rows[1] == f"| second | {changed} | 3 | 0.9500 | 0.9000 | 0.8000 | 0.5000 |".split()
 
 
 def test_what_is_no_run_is_named(tmp_path: Path) -> None:
@@ -32,3 +32,9 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
         tabulate_runs([tmp_path / "missing"])
     with pytest.raises(InputError, match=r"begun: has no finished epoch"):
         tabulate_runs([make_run(tmp_path / "begun", [])])
+    with pytest.raises(InputError, match="no runs given"):
+        tabulate_runs([])
+    other = make_run(tmp_path / "other", [0.5])
+    (other / "metrics.csv").write_text("epoch,dice\n0,0.9\n")
+    with pytest.raises(InputError, match="lacks accuracy, jaccard, thresholded_jaccard"):
+        tabulate_runs([other])
