@@ -13,11 +13,19 @@ from training.synthesize import synthesize
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.split("#")[0].strip()
-    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-]
+CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+
+def commands(page: str) -> list[str]:
+    """The lines of its bash blocks, without their comments."""
+    return [
+        line.split("#")[0].strip()
+        for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+        for line in block.splitlines()
+    ]
+
+
+COMMANDS = commands(README)
 # As the README has them, but for the size of the work.
 SMALLER = {
     "training.prepare": ["--size", "64"],
@@ -125,3 +133,58 @@ def test_the_tree_is_true() -> None:
     )
     folders = {line.split("/")[0] for line in tracked.stdout.splitlines() if "/" in line}
     assert named == {folder for folder in folders if not folder.startswith(".")}
+
+
+def blocks(page: str) -> list[str]:
+    """Its code blocks, but for bash, whose comments are translated."""
+    found = re.findall(r"^```\w*\n.*?^```$", page, re.DOTALL | re.MULTILINE)
+    return [block for block in found if not block.startswith("```bash")]
+
+
+def outside_code(page: str) -> str:
+    return re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def headings(page: str) -> list[tuple[str, str]]:
+    """Level, as in ##, and title."""
+    return re.findall(r"^(#+) (.+)$", outside_code(page), re.MULTILINE)
+
+
+def links(page: str) -> list[str]:
+    """What it links to, but for the other language; a section of its own by its number."""
+    sections = [title.lower().replace(" ", "-") for _, title in headings(page)]
+    return sorted(
+        str(sections.index(target[1:])) if target.startswith("#") else target
+        for target in re.findall(r"\]\(([^)]+)\)", page)
+        if not target.startswith("README")
+    )
+
+
+def rows(page: str) -> list[list[str]]:
+    """The figures of each row of its tables."""
+    lines = re.findall(r"^\|.*\|$", page, re.MULTILINE)
+    return [re.findall(r"\d[\d.,]*", line) for line in lines]
+
+
+def code(page: str) -> list[str]:
+    return sorted(" ".join(text.split()) for text in re.findall(r"`([^`]+)`", outside_code(page)))
+
+
+def figures(page: str) -> list[str]:
+    """Numbers of the prose and tables, and what stands for numbers to come."""
+    return sorted(re.findall(r"TBD_[A-Z_]+|\d+(?:[.,/]\d+)*", outside_code(page)))
+
+
+def test_both_languages_say_the_same() -> None:
+    assert commands(CHINESE) == COMMANDS
+    assert blocks(CHINESE) == blocks(README)
+    assert [level for level, _ in headings(CHINESE)] == [level for level, _ in headings(README)]
+    assert rows(CHINESE) == rows(README)
+    assert links(CHINESE) == links(README)
+    assert code(CHINESE) == code(README)
+    assert figures(CHINESE) == figures(README)
+
+
+def test_each_language_links_to_the_other_under_its_title() -> None:
+    for page, other in ((README, "README.zh-CN.md"), (CHINESE, "README.md")):
+        assert re.match(rf"# .+\n\n\[.+\]\({re.escape(other)}\)\n\n", page)
