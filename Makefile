@@ -94,11 +94,9 @@ evaluate: .venv/base  ## score MODEL on DATA's test images
 reproduce: .venv/base  ## published scores and those of the model that ships, measured now on DATA's test images
 	$(RUN) inference.reproduce $(DATA)/test $(DATA)/test_GT $(if $(frames),$(frames)/test $(frames)/test_GT) $(ARGS)
 
-# The model that ships: on DATA with the whole frames (training.prepare --also), small images first.
-weights: .venv/installed  ## train the model that ships: hours on a CPU
+# The model that ships was trained on DATA with the whole frames (training.prepare --also).
+weights: .venv/installed  ## train the model that ships: an hour on a CPU
 	$(RUN) training.train --data $(DATA) --out runs/96 --width 16 --size 96 --epochs 40 --opt-level O1 $(ARGS)
-	$(RUN) training.train --data $(DATA) --out runs/128 --init runs/96/best.pt --width 16 --size 128 \
-		--epochs 7 --lr 5e-4 --opt-level O1 $(ARGS)
 
 int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on DATA's validation images
 	$(RUN) export.to_int8 $(exported) $(exported:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)
