@@ -88,7 +88,7 @@ def reproduce(
             model = Segmenter(path, threads, provider)
             scores = score_model(model, pairs, threads)
             ours[str(images)][path.name] = {**scores, "of": len(test), "provider": model.provider}
-    Console().print(tabulate(ours))
+    show(ours)
     if json_file:
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(ours, indent=2) + "\n")
@@ -115,26 +115,31 @@ def keep(pairs: Pairs, names: set[str], folder: Path) -> Pairs:
     return kept
 
 
-def tabulate(ours: dict[str, dict[str, Any]]) -> Table:
-    """Lays published rows and ours below each other."""
-    table = Table(box=box.SIMPLE_HEAD, show_lines=False)
-    for heading in ("model", "accuracy", "dice", "jaccard", "thresholded", "protocol"):
-        words = heading in ("model", "protocol")
-        table.add_column(heading, justify="left" if words else "right", overflow="fold")
+def show(ours: dict[str, dict[str, Any]]) -> None:
+    """Prints published rows and ours below each other, and how each was measured."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("", "model", "accuracy", "dice", "jaccard", "thresholded"):
+        table.add_column(heading, justify="left" if heading in ("", "model") else "right")
+    protocols = []
     for row in PUBLISHED:
-        table.add_row(row.model, row.accuracy, row.dice, row.jaccard, "", row.protocol)
+        protocols.append(row.protocol)
+        mark = str(len(protocols))
+        table.add_row(mark, row.model, row.accuracy, row.dice, row.jaccard, "")
     table.add_section()
     for folder, files in ours.items():
         for name, scores in files.items():
             low, high = scores["intervals"]["dice"]
-            table.add_row(
-                name,
-                *(f"{scores[key]:.4f}" for key in ("accuracy", "dice", "jaccard")),
-                f"{scores['thresholded_jaccard']:.4f}",
-                f"now: {scores['images']} of the {scores['of']} test images, in {folder}; means over "
-                f"images; dice {low:.4f} to {high:.4f} with 95 % confidence; on {scores['provider']}",
+            protocols.append(
+                f"measured now on {scores['provider']}: {scores['images']} of the {scores['of']} test "
+                f"images, in {folder}; means over images; dice {low:.4f} to {high:.4f} with 95 % "
+                "confidence"
             )
-    return table
+            shown = (scores[key] for key in ("accuracy", "dice", "jaccard", "thresholded_jaccard"))
+            table.add_row(str(len(protocols)), name, *(f"{score:.4f}" for score in shown))
+    console = Console(highlight=False)
+    console.print(table)
+    for number, protocol in enumerate(protocols, 1):
+        console.print(f"  {number}  {protocol}", markup=False)
 
 
 if __name__ == "__main__":
