@@ -79,9 +79,6 @@ perf-%p: .venv/installed  ## images/s on % devices, 10 epochs or EPOCHS, into ru
 # What export, int8 and om work on; the other commands use the model that ships unless MODEL is given.
 exported = $(or $(MODEL),model.onnx)
 chosen = $(if $(MODEL),--model $(MODEL))
-FRAMES := isic2017-fullframe
-frames = $(wildcard $(DATA)/$(FRAMES))
-
 export: .venv/installed  ## RUN_FOLDER/best.pt -> MODEL or model.onnx, verified
 	$(RUN) export.to_onnx $(RUN_FOLDER)/best.pt $(exported) $(ARGS)
 
@@ -91,8 +88,9 @@ segment: .venv/base  ## IMAGES=files or folders -> masks, with MODEL
 evaluate: .venv/base  ## score MODEL on DATA's test images
 	$(RUN) inference.evaluate $(DATA)/test $(DATA)/test_GT $(chosen) $(ARGS)
 
-reproduce: .venv/base  ## published scores and those of the model that ships, measured now on DATA's test images
-	$(RUN) inference.reproduce $(DATA)/test $(DATA)/test_GT $(if $(frames),$(frames)/test $(frames)/test_GT) $(ARGS)
+RAW ?= ISIC2018
+reproduce: .venv/base  ## published scores and the shipped model's, measured now on RAW's images that it never saw
+	$(RUN) inference.reproduce $(RAW)/ISIC2018_Task1-2_Training_Input $(RAW)/ISIC2018_Task1_Training_GroundTruth $(ARGS)
 
 # The model that ships was trained on DATA with the whole frames (training.prepare --also).
 weights: .venv/installed  ## train the model that ships: an hour on a CPU

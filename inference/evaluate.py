@@ -21,7 +21,7 @@ from inference.command import InputError, run, track
 from inference.ensemble import Looks
 from inference.files import index_images, index_masks, replacing
 from inference.masks import make_mask
-from inference.models import SHIPPED
+from inference.models import HELD_OUT, SHIPPED, read_held_out
 from inference.pixels import Source, read_mask
 from inference.scores import Compared, compare, summarise, tabulate
 from inference.session import Provider, require_threads
@@ -66,6 +66,8 @@ def evaluate(
         require_same_names(pairs, made, images, predictions)
         scores = score_predictions(pairs, made, threads)
     else:
+        if model is None:
+            warn_of_known(pairs)
         scores = score_model(looks.open(model or SHIPPED, threads, provider), pairs, threads)
     Console().print(tabulate(scores))
     if json_file:
@@ -96,6 +98,18 @@ def pair_up(folders: Sequence[Path]) -> list[tuple[Path, Path]]:
             "add the missing one"
         )
     return list(zip(folders[::2], folders[1::2]))
+
+
+def warn_of_known(pairs: Pairs) -> None:
+    """Says so where the model that ships may have been trained on an image that it is scored on."""
+    held_out = read_held_out("test")
+    known = [name for name in pairs if name.upper().startswith("ISIC_") and name not in held_out]
+    if known:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"warning: {len(known)} of {len(pairs)} images, {known[0]} first, are not in the test split "
+            f"of {HELD_OUT.name}: if they are of ISIC 2018 Task 1, {SHIPPED.name} was trained or chosen "
+            "on them, and these scores flatter it; inference.reproduce leaves them out"
+        )
 
 
 def require_same_names(

@@ -6,7 +6,6 @@ python -m inference.reproduce data/test data/test_GT data/frames/test data/frame
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from pathlib import Path
@@ -20,7 +19,7 @@ from rich.table import Table
 from inference.command import InputError, run
 from inference.evaluate import Pairs, find_pairs, pair_up, score_model
 from inference.files import replacing
-from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8
+from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8, read_held_out
 from inference.session import Provider, Segmenter, require_threads
 
 
@@ -92,12 +91,6 @@ def reproduce(
     if json_file:
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(ours, indent=2) + "\n")
-
-
-def read_held_out(split: str) -> set[str]:
-    """Names of the images of a split, valid or test, that the shipped model was not trained on."""
-    with HELD_OUT.open(newline="", encoding="utf-8") as file:
-        return {row["name"] for row in csv.DictReader(file) if row["split"] == split}
 
 
 def keep(pairs: Pairs, names: set[str], folder: Path) -> Pairs:

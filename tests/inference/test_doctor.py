@@ -135,15 +135,17 @@ def test_a_provider_that_is_there_and_does_not_work(monkeypatch: pytest.MonkeyPa
         "cpu": Answer(True, "a made-up lesion found"),
         "cuda": Answer(False, "error: --provider cuda: fell back to CPU; check the driver"),
         "cann": Answer(False, "error: --provider cann: is not installed; pip install it"),
+        "/model.onnx": Answer(True, "found it, too"),
     }
     monkeypatch.setattr(
         checkup, "ask_python", lambda code: Answer(True, "cpu cuda cann / cpu cuda")
     )
     monkeypatch.setattr(checkup, "ask", lambda *command: said[command[-1]])
-    assert list(checkup.check_inference(None)) == [
+    assert list(checkup.check_inference(Path("/model.onnx"))) == [
         Finding("provider cpu", "ok", "a made-up lesion found"),
         Finding("provider cuda", "broken", "fell back to CPU", "check the driver"),
         Finding("provider cann", "absent", "is not installed", "pip install it"),
+        Finding("model /model.onnx", "ok", "found it, too"),
     ]
 
 

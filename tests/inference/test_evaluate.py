@@ -9,6 +9,7 @@ import pytest
 from inference.command import InputError
 from inference.evaluate import evaluate
 from inference.metrics import METRICS
+from inference.models import SHIPPED, read_held_out
 from inference.outputs import write_image, write_mask
 from inference.segment import segment
 from inference.session import Segmenter
@@ -131,3 +132,18 @@ def test_a_mask_of_another_size_than_the_image_is_an_error(
     write_mask(truths / "ISIC_0000002_segmentation.png", np.ones((64, 64), bool))
     with pytest.raises(InputError, match=r"is 40 x 30, its mask .* is 64 x 64"):
         evaluate(images, truths, model=model)
+
+
+def test_training_images_of_the_shipped_model_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, truths = tmp_path / "images", tmp_path / "truths"
+    names = ["ISIC_9999999", min(read_held_out("test")), "my photo"]
+    for name in names:
+        write_image(images / f"{name}.jpg", np.full((30, 40, 3), 200, np.uint8))
+        write_mask(truths / f"{name}_segmentation.png", np.eye(30, 40, dtype=bool))
+    evaluate(images, truths)
+    warning = capsys.readouterr().err
+    assert "warning: 1 of 3 images, ISIC_9999999 first" in warning
+    evaluate(images, truths, model=SHIPPED)  # named: it is the user's to know
+    assert "warning" not in capsys.readouterr().err

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from inference import models
 from inference import reproduce as module
 from inference.command import InputError
 from inference.files import index_images
 from inference.metrics import METRICS
-from inference.models import SHIPPED, SHIPPED_INT8
-from inference.reproduce import PUBLISHED, read_held_out, reproduce
+from inference.models import SHIPPED, SHIPPED_INT8, read_held_out
+from inference.reproduce import PUBLISHED, reproduce
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def held_out(data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     names = sorted(index_images(data / "test"))[:2]
     file = tmp_path / "held-out.csv"
     file.write_text("name,split\nother,valid\n" + "".join(f"{name},test\n" for name in names))
-    monkeypatch.setattr(module, "HELD_OUT", file)
+    monkeypatch.setattr(models, "HELD_OUT", file)
     monkeypatch.setattr(module, "SHIPPED", model)
     monkeypatch.setattr(module, "SHIPPED_INT8", model)
     return names
