@@ -23,7 +23,7 @@ class Runs:
     """
 
     def __init__(self, flips: np.ndarray, height: int, width: int) -> None:
-        flips = np.sort(flips)
+        flips = np.sort(flips, kind="stable")  # quick on what is sorted in parts
         if (flips[1:] == flips[:-1]).any():
             places, counts = np.unique(flips, return_counts=True)
             flips = places[counts % 2 == 1]
