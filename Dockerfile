@@ -2,7 +2,7 @@
 #
 #   docker build -t attention-unet .
 #   docker run --rm -p 127.0.0.1:7860:7860 attention-unet
-#   docker run --rm -v "$PWD:/work" -w /work --user "$(id -u):$(id -g)" attention-unet \
+#   docker run --rm -v "$PWD:/mnt" -w /mnt --user "$(id -u):$(id -g)" attention-unet \
 #       inference.segment photos --output masks
 #   docker run --rm attention-unet inference.doctor
 #
@@ -15,8 +15,8 @@
 #   docker build --target training -t attention-unet-training .
 #   docker build --target training --build-arg TORCH_INDEX=https://pypi.org/simple \
 #       -t attention-unet-training .                      # with CUDA
-#   docker run --rm --gpus all -v "$PWD:/work" --user "$(id -u):$(id -g)" attention-unet-training \
-#       training.train --data /work/data --out /work/runs/first
+#   docker run --rm --gpus all -v "$PWD:/mnt" --user "$(id -u):$(id -g)" attention-unet-training \
+#       training.train --data /mnt/data --out /mnt/runs/first
 
 FROM python:3.11-slim-bookworm AS base
 ENV PIP_NO_CACHE_DIR=1 \
