@@ -22,7 +22,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 	@touch $@
 
 .venv/installed: .venv/base
-	$(PIP) -e '.[train,export,openvino,app,dev]'
+	$(PIP) -e '.[train,imagenet,export,openvino,app,dev]'
 	@touch $@
 
 setup: .venv/installed  ## make .venv and install the project with all it needs

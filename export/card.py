@@ -88,6 +88,7 @@ def write_card(
         "name": model.stem,
         "files": describe_files(files),
         "network": describe_network(model, checkpoint),
+        "shape": describe_shape(model),
         "recipe": recipe,
         "runs": compared,
         "variants": tabulate_variants(checkpoint, validation, threads),
@@ -154,6 +155,12 @@ def describe_network(model: Path, checkpoint: Path) -> str:
     )
 
 
+def describe_shape(model: Path) -> str:
+    """The flags of training.train that make the network of a model file."""
+    made = Segmenter(model).contract.provenance
+    return f"--arch {made['arch']} --width {made['width']}"
+
+
 def describe_recipe(checkpoint: Path) -> str:
     """The commands that trained a checkpoint, from its own record and those it started from.
 
@@ -162,7 +169,7 @@ def describe_recipe(checkpoint: Path) -> str:
     """
     commands: list[str] = []
     following: str | None = str(checkpoint)
-    while following:
+    while following and following != "imagenet":
         if not Path(following).is_file():
             raise InputError(
                 f"{following}: is not there, and {checkpoint} began with it; run this in the folder that "

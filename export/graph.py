@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from export.onnx_ops import interleave, padded_conv
 from export.winograd import WinogradConv, WinogradUpConv
-from training.model import LEVELS, MULTIPLE, UNet
+from training.model import LEVELS, UNet
 
 Graph = Literal["phases", "winograd", "plain"]
 WINOGRAD_CHANNELS = 128  # fewer do not pay for the transforms, measured in OpenVINO
@@ -62,7 +62,7 @@ def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
         fast = graph == "winograd" and conv.in_channels >= WINOGRAD_CHANNELS
         network.up[level] = WinogradUpConv(conv) if fast else PhaseConv(conv)
     if graph == "winograd":
-        odd = size // MULTIPLE % 2 == 1  # the deepest block's maps; all others have even sides
+        odd = size // network.multiple % 2 == 1  # the deepest maps; all others have even sides
         for block in (*network.encoder[: LEVELS - odd], *network.decoder):
             use_winograd(block)
     scale, shift = 1 / network.std, -network.mean / network.std
@@ -79,6 +79,7 @@ def use_winograd(block: nn.Module) -> None:
             if (
                 isinstance(conv, nn.Conv2d)
                 and conv.kernel_size == (3, 3)
+                and conv.groups == 1
                 and conv.in_channels >= WINOGRAD_CHANNELS
             ):
                 module.add_module(name, WinogradConv(conv))

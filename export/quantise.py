@@ -68,6 +68,8 @@ def share_scales(model: onnx.ModelProto) -> None:
         if node.op_type != "DepthToSpace":
             continue
         dequantise = writers[node.input[0]]
+        if dequantise.op_type != "DequantizeLinear":  # of logits, which stay in float
+            continue
         concat = writers[writers[dequantise.input[0]].input[0]]
         for name in concat.input:
             of_phase = writers[name]

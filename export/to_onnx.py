@@ -25,7 +25,7 @@ from inference.command import InputError, run
 from inference.contract import METADATA_KEY, Contract
 from inference.files import replacing
 from inference.session import Segmenter
-from training.model import MULTIPLE, Arch, UNet
+from training.model import Arch, UNet
 from training.trained import open_trained
 
 OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document
@@ -36,7 +36,7 @@ class Changes:
     """Entries of the contract that are chosen after training, on validation images; None keeps what is.
 
     Attributes:
-        size: Side of the input in pixels, a multiple of 16: another than in training.
+        size: Side of the input in pixels, a multiple of 16 (attunet_lite0: 32): another than in training.
         threshold: A pixel is lesion when its probability is above it.
         largest_region: Keep the largest connected region of a mask alone.
         fill_holes: Fill the holes of a mask.
@@ -48,13 +48,7 @@ class Changes:
     fill_holes: bool | None = None
 
     def apply(self, contract: Contract) -> Contract:
-        """The contract with the changes.
-
-        Raises:
-            InputError: a value is out of its range.
-        """
-        if self.size is not None and (self.size < 1 or self.size % MULTIPLE):
-            raise InputError(f"--size {self.size}: must be a multiple of {MULTIPLE}; change it")
+        """The contract with the changes."""
         chosen = {key: value for key, value in vars(self).items() if value is not None}
         return dataclasses.replace(contract, **chosen)
 
@@ -126,9 +120,17 @@ def open_source(
     recurrence: int = 2,
     changes: Changes = Changes(),
 ) -> tuple[UNet, Contract]:
-    """Opens a checkpoint of ours or of the reference; its hash goes into the contract."""
+    """Opens a checkpoint of ours or of the reference; its hash goes into the contract.
+
+    Raises:
+        InputError: the checkpoint cannot be opened, or has no such size.
+    """
     network, contract = open_trained(path, arch, recurrence)
     contract = changes.apply(contract)
+    if contract.size < 1 or contract.size % network.multiple:
+        raise InputError(
+            f"--size {contract.size}: must be a multiple of {network.multiple}; change it"
+        )
     origin = {
         "checkpoint": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -25,11 +25,11 @@ SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard", "failure_rate")
 WAYS: dict[str, tuple[Changes, Looks]] = {
     "as trained": (Changes(), Looks()),
     "96 x 96": (Changes(size=96), Looks()),
-    "112 x 112": (Changes(size=112), Looks()),
     "128 x 128": (Changes(size=128), Looks()),
-    "144 x 144": (Changes(size=144), Looks()),
     "160 x 160": (Changes(size=160), Looks()),
+    "192 x 192": (Changes(size=192), Looks()),
     "224 x 224": (Changes(size=224), Looks()),
+    "256 x 256": (Changes(size=256), Looks()),
     "threshold 0.4": (Changes(threshold=0.4), Looks()),
     "threshold 0.6": (Changes(threshold=0.6), Looks()),
     "largest region": (Changes(largest_region=True), Looks()),

@@ -15,7 +15,7 @@ from tyro.conf import FlagCreatePairsOff, arg
 
 from inference.command import InputError
 from training.device import Device
-from training.model import MULTIPLE, Arch
+from training.model import Arch, multiple
 
 Recipe = Literal["default", "reference"]
 Flag = Annotated[bool, FlagCreatePairsOff]
@@ -35,18 +35,20 @@ class TrainConfig:
     """Folder of the run. One that is there already is renamed first, unless --resume."""
     resume: Flag = False
     """Go on with the run in --out from its last checkpoint, with the settings it has."""
-    init: Path | None = None
-    """Checkpoint to start from, ours or the public reference's; random weights if left out. Its test
-    images must be yours, or your scores are of images that it knows."""
+    init: Literal["imagenet"] | Path | None = None
+    """Weights to start from, random if left out: a checkpoint, ours or the public reference's, whose test
+    images must be yours, or your scores are of images that it knows; or imagenet, for the encoder of
+    attunet_lite0."""
     recipe: Recipe = "default"
     """Set of defaults: "reference" is the published training to the letter. Other flags change it."""
 
     arch: Arch = "attunet"
-    """Network: plain or recurrent residual (r2) blocks, with or without attention gates (att)."""
+    """Network: plain or recurrent residual (r2) blocks, with or without attention gates (att); lite0
+    has the lighter encoder of EfficientNet-Lite0."""
     width: int = 64
     """Channels of the first level: 64 in the papers; a quarter of it has 1/16 of the cost."""
     size: int = 224
-    """Side of the square input in pixels; a multiple of 16."""
+    """Side of the square input in pixels; a multiple of 16, for attunet_lite0 of 32."""
     augmentation: Literal["strong", "reference", "none"] = "strong"
     """Random changes of the training images."""
 
@@ -117,9 +119,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         indices = self.device_list.split(",") if self.device_list else []
+        step = multiple(self.arch)
         rules = {
             "width": (self.width >= 2, "at least 2"),
-            "size": (self.size > 0 and self.size % MULTIPLE == 0, f"a multiple of {MULTIPLE}"),
+            "size": (self.size > 0 and self.size % step == 0, f"a multiple of {step}"),
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "accumulate": (self.accumulate >= 1, "at least 1"),

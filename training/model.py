@@ -1,12 +1,13 @@
 """The U-Net family: one class, two kinds of block, with or without attention gates.
 
-    unet       plain blocks                  Ronneberger et al. 2015, arXiv:1505.04597
-    attunet    plain blocks, gates           Oktay et al. 2018, arXiv:1804.03999
-    r2unet     recurrent residual blocks     Alom et al. 2018, arXiv:1802.06955
-    r2attunet  recurrent residual, gates
+    unet           plain blocks                  Ronneberger et al. 2015, arXiv:1505.04597
+    attunet        plain blocks, gates           Oktay et al. 2018, arXiv:1804.03999
+    r2unet         recurrent residual blocks     Alom et al. 2018, arXiv:1802.06955
+    r2attunet      recurrent residual, gates
+    attunet_lite0  plain blocks, gates, and a lighter encoder that was trained on ImageNet: training.lite
 
-The function is that of the public reference (LeeJunHyun/Image_Segmentation) and of Ascend ModelZoo's
-AttU_Net; `training.reference` maps their weights onto these names.
+The function of the first four is that of the public reference (LeeJunHyun/Image_Segmentation) and of
+Ascend ModelZoo's AttU_Net; `training.reference` maps their weights onto these names.
 """
 
 from __future__ import annotations
@@ -19,9 +20,17 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-Arch = Literal["unet", "attunet", "r2unet", "r2attunet"]
+from training import lite
+
+ReferenceArch = Literal["unet", "attunet", "r2unet", "r2attunet"]
+Arch = Literal[ReferenceArch, "attunet_lite0"]
 LEVELS = 5
 MULTIPLE = 2 ** (LEVELS - 1)  # sides of an input must divide by this
+
+
+def multiple(arch: Arch) -> int:
+    """What the sides of an input must divide by."""
+    return 2 * MULTIPLE if arch == "attunet_lite0" else MULTIPLE
 
 
 def conv_norm_relu(inputs: int, outputs: int) -> nn.Sequential:
@@ -76,11 +85,11 @@ class UpConv(nn.Sequential):
 class AttentionGate(nn.Module):
     """skip * sigmoid(psi(relu(W_g up + W_x skip))): equation 1 of arXiv:1804.03999, additive."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, up: int, skip: int) -> None:
         super().__init__()
-        hidden = channels // 2
-        self.up = nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.BatchNorm2d(hidden))
-        self.skip = nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.BatchNorm2d(hidden))
+        hidden = up // 2
+        self.up = nn.Sequential(nn.Conv2d(up, hidden, 1), nn.BatchNorm2d(hidden))
+        self.skip = nn.Sequential(nn.Conv2d(skip, hidden, 1), nn.BatchNorm2d(hidden))
         self.psi = nn.Sequential(nn.Conv2d(hidden, 1, 1), nn.BatchNorm2d(1), nn.Sigmoid())
 
     def forward(self, up: Tensor, skip: Tensor) -> Tensor:
@@ -98,13 +107,16 @@ class UNet(nn.Module):
     """Bytes in, logits out.
 
     Args:
-        arch: which of the four networks.
+        arch: which of the networks.
         width: channels of the first level; level k has width * 2**k. The reference has 64.
         recurrence: of recurrent blocks, how often a unit sees its own output.
         mean, std: normalisation per channel, on the scale 0..1: (x / 255 - mean) / std.
 
+    Attributes:
+        multiple: what the sides of an input must divide by.
+
     Shape:
-        (N, H, W, 3) uint8 RGB -> (N, H, W) float logits; H and W divide by 16.
+        (N, H, W, 3) uint8 RGB -> (N, H, W) float logits.
     """
 
     mean: Tensor
@@ -120,23 +132,31 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         assert arch in get_args(Arch) and width >= 2, (arch, width)
+        self.multiple = multiple(arch)
         block: Callable[[int, int], nn.Module] = PlainBlock
         if arch.startswith("r2"):
             block = partial(RecurrentResidualBlock, recurrence=recurrence)
         channels = [width * 2**level for level in range(LEVELS)]
-        shallow_to_deep = list(pairwise(channels))
-        self.encoder = nn.ModuleList(
-            [block(3, width)] + [block(shallow, deep) for shallow, deep in shallow_to_deep]
+        is_lite = arch == "attunet_lite0"
+        skips = lite.CHANNELS if is_lite else channels
+        self.encoder = (
+            lite.make_encoder()
+            if is_lite
+            else nn.ModuleList(block(shallow, deep) for shallow, deep in pairwise([3, *channels]))
         )
-        self.pool = nn.MaxPool2d(2)
-        deep_to_shallow = shallow_to_deep[::-1]
-        self.up = nn.ModuleList(UpConv(deep, shallow) for shallow, deep in deep_to_shallow)
+        self.pool = nn.Identity() if is_lite else nn.MaxPool2d(2)  # its levels have strides
+        ways = list(zip([*channels[1:-1], skips[-1]], channels, skips))[::-1]  # from the deepest up
+        self.up = nn.ModuleList(UpConv(deep, own) for deep, own, _ in ways)
         self.gate = nn.ModuleList(
-            AttentionGate(shallow) if "att" in arch else OpenGate()
-            for shallow, _ in deep_to_shallow
+            AttentionGate(own, skip) if "att" in arch else OpenGate() for _, own, skip in ways
         )
-        self.decoder = nn.ModuleList(block(deep, shallow) for shallow, deep in deep_to_shallow)
-        self.head = nn.Conv2d(width, 1, 1)
+        self.decoder = nn.ModuleList(block(skip + own, own) for _, own, skip in ways)
+        # The lite encoder begins at half the resolution: the head makes 2 x 2 pixels of each.
+        self.head = (
+            nn.Sequential(nn.Conv2d(width, 4, 1), nn.PixelShuffle(2))
+            if is_lite
+            else nn.Conv2d(width, 1, 1)
+        )
         # Part of the contract, not of the weights: kept out of the state dict.
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inference.command import InputError
 from inference.contract import Contract
-from training.model import Arch, UNet
+from training.model import Arch, ReferenceArch, UNet
 
 # Their module -> ours. Their levels count 1 to 5 on the way down, our lists 0 to 4, and 0 to 3 on the
 # way up. {down} and {up} stand for our number of theirs.
@@ -112,7 +112,7 @@ def require_shapes(given: dict[str, Tensor], wanted: dict[str, Tensor], arch: Ar
         )
 
 
-def recognise(weights: dict[str, Tensor]) -> Arch:
+def recognise(weights: dict[str, Tensor]) -> ReferenceArch:
     """Which of the four networks a state dict is of, by its names."""
     recurrent = any(key.startswith("RRCNN") for key in weights)
     gated = any(key.startswith("Att") for key in weights)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inference.command import InputError
 from inference.contract import Contract
-from training import checkpoint, reference
+from training import checkpoint, lite, reference
 from training.config import TrainConfig
 from training.model import Arch, UNet
 
@@ -47,6 +47,13 @@ def take_weights(network: UNet, config: TrainConfig) -> None:
         InputError: the checkpoint is of another network.
     """
     assert config.init
+    if config.init == "imagenet":
+        if config.arch != "attunet_lite0":
+            raise InputError(
+                f"--init imagenet: --arch {config.arch} has no such weights; give --arch attunet_lite0"
+            )
+        lite.load_imagenet(network.encoder)
+        return
     if config.out.absolute() in config.init.absolute().parents:
         raise InputError(
             f"--init {config.init}: lies in --out {config.out}, which is moved aside; give another --out"

@@ -14,7 +14,7 @@ from inference.command import InputError
 from inference.contract import METADATA_KEY, Contract
 from inference.session import Segmenter
 from tests.training.reference_networks import ReferenceNetwork
-from training.model import Arch, UNet
+from training.model import ReferenceArch, UNet
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def test_a_failed_export_leaves_the_earlier_file(
     assert {path.name for path in tmp_path.iterdir()} == {"best.pt", "model.onnx"}
 
 
-@pytest.mark.parametrize("arch", get_args(Arch))
+@pytest.mark.parametrize("arch", get_args(ReferenceArch))
 def test_public_checkpoints_give_the_references_function(
-    arch: Arch, tmp_path: Path, rng: np.random.Generator
+    arch: ReferenceArch, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     torch.manual_seed(2)
     reference = ReferenceNetwork(arch, 2)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.to_onnx import Changes
+from export.to_onnx import Changes, open_source
 from export.variants import WAYS, variants
 from inference.command import InputError
 from inference.contract import Contract
@@ -12,12 +12,18 @@ from inference.evaluate import evaluate
 from training.model import UNet
 
 
-def test_each_way_is_scored_as_evaluate_does(
-    network: UNet, model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checkpoint = tmp_path / "best.pt"
+@pytest.fixture
+def checkpoint(network: UNet, tmp_path: Path) -> Path:
+    """A checkpoint as training.train writes it, as far as export reads it."""
+    path = tmp_path / "best.pt"
     entries = {"config": {"arch": "attunet", "width": 4}, "contract": Contract(size=64).to_json()}
-    torch.save({**entries, "weights": network.state_dict()}, checkpoint)
+    torch.save({**entries, "weights": network.state_dict()}, path)
+    return path
+
+
+def test_each_way_is_scored_as_evaluate_does(
+    checkpoint: Path, model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     variants(checkpoint, [data / "test", data / "test_GT", data / "valid", data / "valid_GT"])
     rows = capsys.readouterr().out.splitlines()
     assert rows[0].split()[1:6] == ["9", "images", "|", "accuracy", "|"]
@@ -31,9 +37,9 @@ def test_each_way_is_scored_as_evaluate_does(
 
 
 @pytest.mark.parametrize("changes", [{"size": 100}, {"size": 0}, {"threshold": 1.5}])
-def test_what_a_contract_cannot_be_is_refused(changes: dict[str, float]) -> None:
+def test_what_a_contract_cannot_be_is_refused(checkpoint: Path, changes: dict[str, float]) -> None:
     with pytest.raises(InputError, match="must be"):
-        Changes(**changes).apply(Contract(size=64))  # type: ignore[arg-type]
+        open_source(checkpoint, changes=Changes(**changes))  # type: ignore[arg-type]
 
 
 def test_changes_leave_the_rest_of_the_contract() -> None:

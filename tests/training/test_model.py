@@ -9,10 +9,11 @@ from training.model import Arch, UNet
 @pytest.mark.parametrize("arch", get_args(Arch))
 def test_bytes_in_logits_out(arch: Arch) -> None:
     network = UNet(arch, 2).eval()
-    images = torch.randint(0, 256, (2, 32, 48, 3), dtype=torch.uint8)
+    height, width = 2 * network.multiple, 3 * network.multiple
+    images = torch.randint(0, 256, (2, height, width, 3), dtype=torch.uint8)
     with torch.no_grad():
         logits = network(images)
-    assert logits.shape == (2, 32, 48) and logits.dtype == torch.float32
+    assert logits.shape == (2, height, width) and logits.dtype == torch.float32
 
 
 def test_parameters_of_the_published_network() -> None:
@@ -37,7 +38,8 @@ def test_state_dict_holds_weights_alone() -> None:
     assert not {"mean", "std"} & UNet("unet", 2).state_dict().keys()
 
 
-def test_gradients_reach_every_weight() -> None:
-    network = UNet("r2attunet", 2)
+@pytest.mark.parametrize("arch", ["r2attunet", "attunet_lite0"])
+def test_gradients_reach_every_weight(arch: Arch) -> None:
+    network = UNet(arch, 2)
     network(torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)).sum().backward()
     assert all(p.grad is not None for p in network.parameters())

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from inference.command import InputError
 from tests.training.reference_networks import ReferenceNetwork
-from training.model import Arch, UNet
+from training.model import ReferenceArch, UNet
 from training.reference import convert, is_reference, rename
 
-ARCHS = get_args(Arch)
+ARCHS = get_args(ReferenceArch)
 
 
 def make_reference(arch: str, width: int = 4) -> ReferenceNetwork:
@@ -31,7 +31,7 @@ def bytes_and_input() -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("prefix", ["", "module."])
 @pytest.mark.parametrize("arch", ARCHS)
-def test_same_function(arch: Arch, prefix: str) -> None:
+def test_same_function(arch: ReferenceArch, prefix: str) -> None:
     theirs = make_reference(arch)
     weights = {prefix + key: value for key, value in theirs.state_dict().items()}
     ours, contract = convert(weights)
@@ -59,7 +59,7 @@ def test_recurrence_is_the_references_t() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_names_are_one_to_one(arch: Arch) -> None:
+def test_names_are_one_to_one(arch: ReferenceArch) -> None:
     theirs = make_reference(arch).state_dict()
     ours = UNet(arch, 4).state_dict()
     assert sorted(map(rename, theirs)) == sorted(ours)
