@@ -75,7 +75,7 @@ class InvertedResidual(nn.Sequential):
 
 def make_encoder() -> nn.ModuleList:
     """The levels, at 1/2, 1/4 ... 1/32 of the input's resolution, of CHANNELS each."""
-    levels = []
+    levels: list[nn.Module] = []
     inputs = STEM
     for groups in LEVELS:
         blocks: list[nn.Module] = []
