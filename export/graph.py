@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from export.equalise import equalise
 from export.onnx_ops import interleave, padded_conv
 from export.winograd import WinogradConv, WinogradUpConv
 from training.model import LEVELS, UNet
@@ -42,10 +43,11 @@ class Deployable(nn.Module):
 def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
     """Copies a network in evaluation mode into a form that runs faster; "plain" leaves its layers.
 
-    Batch normalisation goes into the convolutions before it, upsampling and its 3x3 convolution become
-    four 2x2 convolutions, and the normalisation of the image one multiplication and one addition. The
-    two 1x1 convolutions of an attention gate stay two: merged they were slower, as the runtimes fuse
-    convolution, sum and ReLU themselves and the merged one needs its inputs copied together.
+    Channels are given equal reach, batch normalisation goes into the convolutions before it, upsampling
+    and its 3x3 convolution become four 2x2 convolutions, and the normalisation of the image one
+    multiplication and one addition. The two 1x1 convolutions of an attention gate stay two: merged they
+    were slower, as the runtimes fuse convolution, sum and ReLU themselves and the merged one needs its
+    inputs copied together.
 
     "winograd" goes on from there with the convolutions of many channels.
 
@@ -55,6 +57,9 @@ def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
     if graph == "plain":
         return network
     network = copy.deepcopy(network).float().cpu().eval()
+    for block in (*network.encoder, *network.decoder):
+        if isinstance(block, nn.Sequential):  # recurrent ones read their own output
+            equalise(block)
     fold_norms(network)
     for level, up in enumerate(network.up):
         conv = up.get_submodule("1.0")  # behind the upsampling, before its ReLU
