@@ -35,6 +35,7 @@ WAYS: dict[str, tuple[Changes, Looks]] = {
     "largest region": (Changes(largest_region=True), Looks()),
     "largest region, holes filled": (Changes(largest_region=True, fill_holes=True), Looks()),
     "mean of four mirrorings": (Changes(), Looks(flips=True)),
+    "mean with nine windows": (Changes(), Looks(windows=True)),
 }
 
 
