@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -19,6 +18,7 @@ from app.reading import PREVIEW, Reading, cut, draw_preview, read_photograph
 from app.uploads import find_uploads, tell_reason
 from inference.command import InputError
 from inference.contract import Contract
+from inference.machine import usable_cores
 from inference.measure import Measures, measure
 from inference.naming import name_outputs
 from inference.outputs import draw_outline, fit, write_image, write_mask
@@ -135,7 +135,7 @@ class Service:
         output = folder / "lesions"
         stems = name_outputs(sources, output) if sources else {}
         writer = Writer(contract, output, stems, SAVED)
-        threads = os.cpu_count() or 1
+        threads = usable_cores()
         results = segment_images(self.segmenter, stems, writer, threads=threads)
         done: list[Done] = []
         outlines: list[tuple[np.ndarray, str]] = []

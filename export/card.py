@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -27,7 +26,7 @@ from inference.command import InputError, run, track
 from inference.comparison import compare
 from inference.evaluate import Pairs, find_pairs, score_model
 from inference.files import replacing
-from inference.machine import processor
+from inference.machine import processor, usable_cores
 from inference.markdown import tabulate
 from inference.outputs import write_image
 from inference.pixels import read_image
@@ -65,7 +64,7 @@ def write_card(
         threads: Cores to use; 0 is all of them.
     """
     require_counts(rounds, threads)
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
     # What can be wrong comes first: scoring takes minutes.
     recipe, compared = describe_recipe(checkpoint), tabulate_runs(list(runs)) if runs else "(none)"
     manifest = read_manifest(data)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +24,7 @@ from inference.command import InputError, run
 from inference.comparison import Row, Subject, add_scores, compare
 from inference.evaluate import find_pairs
 from inference.files import index_images, replacing
+from inference.machine import usable_cores
 from inference.pixels import read_resized
 from inference.session import installed_providers
 
@@ -67,7 +67,7 @@ def to_int8(
     pairs = find_pairs(images, masks) if masks else {}
     paths = list(index_images(images).values())
     samples = read_evenly(paths, calibration, contract.size)
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
     with replacing(target) as temporary:
         quantise(model, contract, samples, temporary)
         providers = installed_providers()

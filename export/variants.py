@@ -6,7 +6,6 @@ python -m export.variants best.pt data/valid data/valid_GT data/frames/valid dat
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from export.to_onnx import Changes, export_model
 from inference.command import run
 from inference.ensemble import Looks
 from inference.evaluate import Pairs, find_pairs, pair_up, score_model
+from inference.machine import usable_cores
 from inference.markdown import tabulate
 from inference.session import require_threads
 
@@ -35,6 +35,7 @@ WAYS: dict[str, tuple[Changes, Looks]] = {
     "largest region": (Changes(largest_region=True), Looks()),
     "largest region, holes filled": (Changes(largest_region=True, fill_holes=True), Looks()),
     "mean of four mirrorings": (Changes(), Looks(flips=True)),
+    "mean with nine windows": (Changes(), Looks(windows=True)),
 }
 
 
@@ -59,7 +60,7 @@ def variants(
         for images, masks in pair_up(folders)
         for name, files in find_pairs(images, masks).items()
     }
-    table = tabulate_variants(checkpoint, pairs, threads or os.cpu_count() or 1)
+    table = tabulate_variants(checkpoint, pairs, threads or usable_cores())
     Console(highlight=False, soft_wrap=True).print(table, markup=False)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from inference.command import InputError, run
 from inference.comparison import Row, Subject, add_scores, compare
 from inference.evaluate import find_pairs
 from inference.files import find_images, replacing
-from inference.machine import processor
+from inference.machine import processor, usable_cores
 from inference.markdown import tabulate
 from inference.masks import find_lesion
 from inference.models import SHIPPED, SHIPPED_INT8
@@ -110,7 +109,7 @@ def report(
     """Measures the subjects, prints the table and writes the files; 1 if a row failed."""
     if masks and not images:
         raise InputError("--masks: needs --images, the folder that they belong to")
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
     paths = [path for path, _ in find_images([images])] if images else []
     pairs = find_pairs(images, masks) if images and masks else {}
     rows, peak = compare(subjects, paths, rounds, threads)

@@ -7,7 +7,6 @@ python -m inference.evaluate images/ masks/ --predictions made/
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from rich.console import Console
 from inference.command import InputError, run, track
 from inference.ensemble import Looks
 from inference.files import index_images, index_masks, replacing
+from inference.machine import usable_cores
 from inference.masks import make_mask
 from inference.models import HELD_OUT, SHIPPED, read_held_out
 from inference.pixels import Source, read_mask
@@ -57,7 +57,7 @@ def evaluate(
         looks: How often an image is looked at.
     """
     require_threads(threads)
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
     if model and predictions:
         raise InputError("give --model or --predictions, one of the two")
     pairs = find_pairs(images, masks)

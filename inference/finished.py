@@ -29,9 +29,14 @@ class Finished:
         part: "" or "-2-of-5": each shard keeps its own journal.
         settings: what the masks depend on; a journal with others cannot be resumed.
         resume: take over what all journals in the folder hold; else this one begins anew.
+
+    Raises:
+        InputError: `output` is a file, or the journals are of other settings.
     """
 
     def __init__(self, output: Path, part: str, settings: dict[str, Any], resume: bool) -> None:
+        if output.is_file():
+            raise InputError(f"--output {output}: is a file; give a folder")
         output.mkdir(parents=True, exist_ok=True)
         self.output = output
         self.known: dict[str, dict[str, Any]] = {}  # by stem: of two images the later wrote last

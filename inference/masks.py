@@ -82,11 +82,18 @@ def exceeds(
     above = np.zeros(len(places), bool)
     if not len(places):
         return above
+    size = len(probability)
     row, column = np.divmod(places - 1, like.stride)
-    wide = stretch(probability, len(probability), like.width)
+    upper = ((row + 0.5) * (size / like.height) - 0.5).astype(
+        np.int64
+    )  # of the map's rows around it
+    near = np.unique(np.clip(np.concatenate((upper - 1, upper, upper + 1, upper + 2)), 0, size - 1))
+    wide = stretch(probability[near], len(near), like.width)
     for block in np.unique(column // BLOCK):
         begin = max(0, (block - 1) * BLOCK)  # a single column is resized in another way
-        part = wide[:, begin : (block + 1) * BLOCK]
+        end = min((block + 1) * BLOCK, like.width)
+        part = np.zeros((size, end - begin), np.float32)
+        part[near] = wide[:, begin:end]
         here = column // BLOCK == block
         stretched = stretch(part, like.height, part.shape[1])
         above[here] = stretched[row[here], column[here] - begin] > threshold

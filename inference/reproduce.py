@@ -7,7 +7,6 @@ python -m inference.reproduce data/test data/test_GT data/frames/test data/frame
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -19,6 +18,7 @@ from rich.table import Table
 from inference.command import InputError, run
 from inference.evaluate import Pairs, find_pairs, pair_up, score_model
 from inference.files import replacing
+from inference.machine import usable_cores
 from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8, read_held_out
 from inference.session import Provider, Segmenter, require_threads
 
@@ -77,7 +77,7 @@ def reproduce(
     require_threads(threads)
     if not folders:
         raise InputError("no folders given: name images and masks, as in data/test data/test_GT")
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
     test = read_held_out("test")
     ours: dict[str, dict[str, Any]] = {}
     for images, masks in pair_up(folders):

@@ -6,7 +6,6 @@ python -m inference.segment images/ --model model.onnx --output masks --save mas
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ import tyro
 from inference.command import InputError, run
 from inference.ensemble import Looks
 from inference.job import Job, Saved
+from inference.machine import usable_cores
 from inference.models import SHIPPED
 from inference.products import Writer
 from inference.session import Provider
@@ -66,7 +66,7 @@ def segment(
         raise InputError(
             f"--batch-size {batch_size} --threads {threads}: at least 1 and 0; leave them out"
         )
-    threads = threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
     opened = looks.open(model, threads, provider)
     settings = looks.describe(model, opened)
     job = Job(images, output, save, settings, resume, shard, mm_per_pixel)

@@ -99,6 +99,14 @@ def test_providers_are_named_in_one_file() -> None:
                 assert not named, f"{path} says {named}"
 
 
+def test_cores_are_counted_in_one_file() -> None:
+    """All of the machine's are more than a process may use in a container or under a scheduler."""
+    for layer in ("inference", "export", "app"):
+        for path in modules(layer):
+            allowed = path.name in {"machine.py", "checkup.py"} and layer == "inference"
+            assert allowed or not {"cpu_count", "process_cpu_count"} & set(words(path)), path
+
+
 def test_no_module_is_called_like_a_library() -> None:
     for layer in LAYERS:
         for path in modules(layer):

@@ -16,6 +16,7 @@ import numpy as np
 
 from inference.command import InputError, track
 from inference.files import index_images, index_masks, replacing
+from inference.machine import usable_cores
 from inference.pixels import read_levels, read_resized, resize_mask
 from inference.stream import map_ahead
 from training.pairs import Pair, find_problem, stamp_files
@@ -65,7 +66,7 @@ def open_split(data: Path, split: str, size: int, workers: int = 0) -> Split:
         with locked(files.stamps.parent):
             # Another process may have been at it meanwhile: one of the same run, or of another.
             if not is_current(files, stamps):
-                write_arrays(files, pairs, size, workers or os.cpu_count() or 1)
+                write_arrays(files, pairs, size, workers or usable_cores())
                 with replacing(files.stamps) as temporary:
                     temporary.write_text(json.dumps(stamps))
     return Split(names, np.load(files.images, mmap_mode="r"), np.load(files.masks, mmap_mode="r"))

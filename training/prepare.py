@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import shutil
 from collections import Counter
 from collections.abc import Container
@@ -31,6 +30,7 @@ from rich.table import Table
 
 from inference.command import InputError, run
 from inference.files import list_images, replacing
+from inference.machine import usable_cores
 from training.cache import open_split
 from training.model import MULTIPLE
 from training.pairs import Inspection, Pair, find_pairs, inspect_all
@@ -89,7 +89,7 @@ def prepare(
     taken = {"cache", *SPLITS, *(f"{split}_GT" for split in SPLITS)}
     if len({*sources, *taken}) < len(sources) + len(taken):
         raise InputError(f"--also {' '.join(sources)}: folders of different names are needed")
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_cores()
     known_groups = read_groups(groups) if groups else []
     pairs, problems = find_pairs(raw, masks)
     for folder, source in zip(also, sources):

@@ -268,6 +268,13 @@ def test_the_output_folder_may_lie_in_the_input(folder: Path, model: Path) -> No
         segment([str(output)], model, output)
 
 
+def test_the_output_folder_is_no_file(folder: Path, model: Path) -> None:
+    before = (folder / "a.jpg").read_bytes()
+    with pytest.raises(InputError, match=r"a\.jpg: is a file; give a folder"):
+        segment([str(folder / "z.png")], model, folder / "a.jpg")
+    assert (folder / "a.jpg").read_bytes() == before
+
+
 def test_a_file_that_disappears(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     PICTURE.save(folder / "b.jpg")
 

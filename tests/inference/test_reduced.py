@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from inference import MOST_PIXELS
+from inference.outputs import write_mask
 from inference.pixels import SPARE, choose_reduction, read_image, read_resized, resize
 from training.cache import open_split
 from training.synthesize import make_lesion
@@ -84,6 +85,17 @@ def test_training_sees_the_same_pixels(data: Path) -> None:
     split = open_split(data, "valid", 64)
     for name, pixels in zip(split.names, split.images):
         assert np.array_equal(read_resized(data / "valid" / f"{name}.jpg", 64).pixels, pixels)
+
+
+def test_training_sees_the_same_pixels_of_large_photos(tmp_path: Path) -> None:
+    path = tmp_path / "valid" / "large.jpg"
+    path.parent.mkdir()
+    write_photo(path, 1030, 1411)
+    write_mask(tmp_path / "valid_GT" / "large_segmentation.png", np.ones((1030, 1411), bool))
+    assert choose_reduction(1030, 1411, SIZE) > 1
+    (pixels,) = open_split(tmp_path, "valid", SIZE).images
+    assert np.array_equal(read_resized(path, SIZE).pixels, pixels)
+    assert not np.array_equal(resize(read_image(path), SIZE), pixels)  # or it shows nothing
 
 
 def test_real_photos_enlarged_to_cameras_sizes(isic: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from inference.masks import make_mask
 from inference.outputs import write_mask
 from inference.pixels import read_image, read_levels, read_mask, read_resized
 from inference.segment import segment
-from inference.session import Segmenter
+from inference.session import Provider, Segmenter
 from inference.shapes import decode_geojson, decode_rle
 from training.synthesize import make_lesion
 
@@ -161,6 +162,24 @@ def test_names_in_the_report_are_text(folder: Path, model: Path, tmp_path: Path)
     page = (tmp_path / "masks" / "report.html").read_text()
     assert "&lt;b&gt;x.jpg" in page and page.count("&lt;i&gt;&amp;.jpg") == 2
     assert "<b>" not in page and "<i>" not in page
+
+
+def test_cores_of_others_are_left_alone(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a scheduler, or in a container: the machine has more than the process may use."""
+    opened: list[int] = []
+    open_model = Segmenter.__init__
+
+    def note(self: Segmenter, path: Path, threads: int, provider: Provider) -> None:
+        opened.append(threads)
+        open_model(self, path, threads, provider)
+
+    monkeypatch.setattr(Segmenter, "__init__", note)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
+    assert segment([str(folder / "0.jpg")], model, tmp_path) == 0
+    assert opened == [2]
 
 
 @pytest.mark.parametrize("size", [0, -1, math.inf, math.nan])
