@@ -86,8 +86,9 @@ class Ranks:
         if self.count == 1:
             return network
         devices = None if self._device.type == "cpu" else [self._device]
+        # Gradients with memory of their own (no views of buckets), which some fused optimisers hold on to.
+        replica = DistributedDataParallel(network, devices)
         # Each rank keeps statistics of its own; those of the first are validated and shipped.
-        replica = DistributedDataParallel(network, devices, gradient_as_bucket_view=True)
         replica.broadcast_buffers = False
         if compress:
             replica.register_comm_hook(None, fp16_compress_hook)
