@@ -88,7 +88,7 @@ class Ranks:
         if self.count == 1:
             return network
         devices = None if self._device.type == "cpu" else [self._device]
-        # Gradients with memory of their own (no views of buckets), which some fused optimisers hold on to.
+        # Gradients with memory of their own, no views of buckets: some fused optimisers hold on to them.
         replica = DistributedDataParallel(network, devices)
         # Each rank keeps statistics of its own; those of the first are validated and shipped.
         replica.broadcast_buffers = False

@@ -1,4 +1,4 @@
-"""What training asks of the real torch_npu, checked where it is installed but no NPU is. Fails by assertion."""
+"""What training asks of the real torch_npu, checked where that is and an NPU is not, by assertion."""
 
 from __future__ import annotations
 
