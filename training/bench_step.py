@@ -135,6 +135,10 @@ def make_ours(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, 
 def make_plain(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, Tensor], None]:
     """A step in the manner of the reference's solver.py."""
     network = UNet("attunet", width)
+    normalise = network.normalise
+    # The reference's loader yields images channel by channel; without the copy the whole network would
+    # follow the order of the bytes, which is that of channels_last.
+    network.normalise = lambda images: normalise(images).contiguous()  # type: ignore[method-assign]
     optimiser = torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999))
     criterion = nn.BCELoss()
     sums = torch.zeros(7)
@@ -157,34 +161,41 @@ def make_plain(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor,
     return step
 
 
-def counts(found: Tensor, truth: Tensor) -> tuple[float, float, float, float]:
-    """True and false positives, false and true negatives: counted anew for each metric, as there."""
-    pairs = (found & truth, found & ~truth, ~found & truth, ~found & ~truth)
-    tp, fp, fn, tn = (float(pair.sum().item()) for pair in pairs)
-    return tp, fp, fn, tn
+def ratio(part: Tensor, whole: Tensor) -> float:
+    return float(part.sum()) / (float(whole.sum()) + 1e-6)
 
 
-def ratio_of(
-    choose: Callable[[float, float, float, float], tuple[float, float]],
-) -> Callable[..., float]:
-    """A metric: a ratio of sums of counts."""
-
-    def metric(found: Tensor, truth: Tensor) -> float:
-        part, whole = choose(*counts(found, truth))
-        return part / (whole + 1e-6)
-
-    return metric
+def accuracy(found: Tensor, truth: Tensor) -> float:
+    return float((found == truth).sum()) / truth.numel()
 
 
-METRICS = [
-    ratio_of(lambda tp, fp, fn, tn: (tp + tn, tp + fp + fn + tn)),
-    ratio_of(lambda tp, fp, fn, tn: (tp, tp + fn)),
-    ratio_of(lambda tp, fp, fn, tn: (tn, tn + fp)),
-    ratio_of(lambda tp, fp, fn, tn: (tp, tp + fp)),
-    ratio_of(lambda tp, fp, fn, tn: (2 * tp, 2 * tp + fp + fn)),
-    ratio_of(lambda tp, fp, fn, tn: (tp, tp + fp + fn)),
-    ratio_of(lambda tp, fp, fn, tn: (2 * tp, 2 * tp + fp + fn)),
-]
+def sensitivity(found: Tensor, truth: Tensor) -> float:
+    return ratio(found & truth, (found & truth) | (~found & truth))
+
+
+def specificity(found: Tensor, truth: Tensor) -> float:
+    return ratio(~found & ~truth, (~found & ~truth) | (found & ~truth))
+
+
+def precision(found: Tensor, truth: Tensor) -> float:
+    return ratio(found & truth, (found & truth) | (found & ~truth))
+
+
+def f1(found: Tensor, truth: Tensor) -> float:
+    recalled, precise = sensitivity(found, truth), precision(found, truth)
+    return 2 * recalled * precise / (recalled + precise + 1e-6)
+
+
+def jaccard(found: Tensor, truth: Tensor) -> float:
+    return ratio(found & truth, found | truth)
+
+
+def dice(found: Tensor, truth: Tensor) -> float:
+    return 2 * float((found & truth).sum()) / (float(found.sum()) + float(truth.sum()) + 1e-6)
+
+
+# Each counts for itself, and reads its counts from the device, as the reference's do.
+METRICS = [accuracy, sensitivity, specificity, precision, f1, jaccard, dice]
 
 
 if __name__ == "__main__":

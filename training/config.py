@@ -93,7 +93,8 @@ class TrainConfig:
     loss_scale: Literal["dynamic"] | float = "dynamic"
     """Factor that keeps fp16 gradients above 0; a fixed one, or one that follows their overflows."""
     compile: Flag = False
-    """Compile the network with torch.compile: minutes at first, faster steps after."""
+    """Compile the training steps with torch.compile: minutes at first, and a C++ compiler is needed.
+    Validation is not compiled."""
 
     device: Device = "auto"
     """Where to train; auto takes the accelerator if there is one."""

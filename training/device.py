@@ -94,7 +94,11 @@ class Runtime:
     def make_optimiser(
         self, parameters: Iterable[Tensor], config: TrainConfig
     ) -> torch.optim.Optimizer:
-        """Adam or AdamW in its fused form: one pass over the weights."""
+        """Adam or AdamW in its fused form: one pass over the weights.
+
+        That of NPUs works on the memory that the gradients have when it first sees them: they are to be
+        zeroed and written to, never replaced.
+        """
         decoupled = config.optimiser == "adamw"
         settings: dict[str, Any] = {"lr": config.lr, "betas": config.betas}
         settings["weight_decay"] = config.weight_decay
@@ -105,6 +109,18 @@ class Runtime:
             kind = torch.optim.AdamW if decoupled else torch.optim.Adam
             settings["fused"] = self.device.type in ("cpu", "cuda")
         return kind(parameters, **settings)
+
+    def restore(
+        self, optimiser: torch.optim.Optimizer, state: dict[str, Any], scaler: dict[str, Any]
+    ) -> None:
+        """Takes up the states of an optimiser and of a scaler, of this kind of device or another."""
+        groups = optimiser.state_dict()["param_groups"]  # with what is set for this device
+        optimiser.load_state_dict({**state, "param_groups": groups})
+        if self._vendor:  # whose optimisers count a tensor twice
+            for entries in optimiser.state.values():
+                entries["step"] = int(entries["step"])
+        if scaler:
+            self.scaler.load_state_dict({**self.scaler.state_dict(), **scaler})
 
     def update_scale(self) -> None:
         """Ends a step of the scaler; a fixed scale stays what it is."""

@@ -9,7 +9,9 @@ One process a device. A process alone is a group of one and goes down the same p
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -86,8 +88,9 @@ class Ranks:
         if self.count == 1:
             return network
         devices = None if self._device.type == "cpu" else [self._device]
+        # Gradients with memory of their own, no views of buckets: some fused optimisers hold on to them.
+        replica = DistributedDataParallel(network, devices)
         # Each rank keeps statistics of its own; those of the first are validated and shipped.
-        replica = DistributedDataParallel(network, devices, gradient_as_bucket_view=True)
         replica.broadcast_buffers = False
         if compress:
             replica.register_comm_hook(None, fp16_compress_hook)
@@ -143,6 +146,24 @@ class SynchronisedNorm(nn.BatchNorm2d):
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Lets sys.exit end a process of several ranks there and then, without taking Python down first.
+
+    DistributedDataParallel keeps its group, and so the threads of gloo, to the very end. One that still
+    holds a tensor then asks for an interpreter that is going down, and aborts the process instead
+    ("terminate called without an active exception"): 1 run in 16 with 8 ranks on 2 busy cores.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if "RANK" not in os.environ:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
 
 
 def must_launch(config: TrainConfig) -> bool:

@@ -92,7 +92,8 @@ class Stepper:
         self._runtime.update_scale()
         self._finite = True
         self._updates += 1
-        self._replica.zero_grad()
+        for _, half in self._masters:
+            half.grad = None
         self._optimiser.zero_grad()
 
     @property
@@ -122,9 +123,8 @@ class Stepper:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up what `state_dict` returned; the network's own weights must have been loaded."""
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._runtime.restore(self._optimiser, state["optimiser"], state["scaler"])
         self._updates = state["updates"]
-        self._runtime.scaler.load_state_dict(state["scaler"])
         if self._average:
             self._average.load_state_dict(state["average"])
         torch._foreach_copy_(self._kept, self._buffers)
@@ -139,7 +139,11 @@ class Stepper:
     def _collect_gradients(self) -> bool:
         """Makes the float32 gradients of a batch, unscaled and clipped; False if they are of no use."""
         for master, half in self._masters:
-            master.grad = None if half.grad is None else half.grad.float()
+            assert half.grad is not None, "every weight takes part in the loss"
+            if master.grad is None:
+                master.grad = half.grad.float()
+            else:  # zeroed, not taken away: its optimiser holds on to it
+                master.grad.copy_(half.grad)
         self._runtime.scaler.unscale_(self._optimiser)
         norm = nn.utils.clip_grad_norm_(
             self._network.parameters(), self._config.clip or math.inf, foreach=True

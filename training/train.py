@@ -16,10 +16,11 @@ from inference.command import one_line_errors
 from inference.contract import Contract
 from inference.metrics import average
 from training.cache import open_split
+from training.compiled import compile_network
 from training.config import TrainConfig, read_config
 from training.data import Batches
 from training.device import Runtime, explain_memory
-from training.distributed import Ranks, launch, must_launch
+from training.distributed import Ranks, ending_at_once, launch, must_launch
 from training.journal import Journal, SilentJournal
 from training.loss import LOSSES
 from training.model import UNet
@@ -72,7 +73,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests)
     saver = Saver(config, contract, network, step, runtime, ranks, journal, requests)
     if resume and (state := load_state(config, journal)):
         saver.restore(state)
-    forward = torch.compile(replica) if config.compile else replica
+    forward = compile_network(replica) if config.compile else replica
 
     for epoch in range(saver.position.epoch, config.epochs):
         if saver.is_stale:
@@ -98,7 +99,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests)
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with ending_at_once(), one_line_errors():
         arguments = sys.argv[1:]
         chosen = read_config(arguments)
         sys.exit(launch(chosen, arguments) if must_launch(chosen) else train(chosen))

@@ -43,6 +43,28 @@ def test_eight_ranks_finish_and_validate_each_image_once(
     assert correct == pytest.approx(round(correct), abs=1e-6)
 
 
+@pytest.mark.parametrize(("rank", "taken_down"), [({"RANK": "0"}, False), ({}, True)])
+def test_a_rank_ends_before_the_threads_of_its_group_can_abort_it(
+    rank: dict[str, str], taken_down: bool
+) -> None:
+    script = (
+        "import atexit, sys; from training.distributed import ending_at_once\n"
+        "atexit.register(print, 'taken down')\n"
+        "with ending_at_once(): print('done', end=' '); sys.exit(3)"
+    )
+    others = {name: value for name, value in os.environ.items() if name != "RANK"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**others, **rank},
+    )
+    assert ended.returncode == 3
+    assert ended.stdout.split() == ["done"] + ["taken", "down"] * taken_down
+
+
 def test_one_process_alone_goes_down_the_same_path() -> None:
     with Ranks(torch.device("cpu")) as ranks:
         network = torch.nn.Linear(1, 1)

@@ -43,22 +43,6 @@ def test_patience_ends_a_run_that_gets_no_better(
     assert checkpoint.load(run / "best.pt")["epoch"] == 2  # of equals, the later
 
 
-def test_compile_compiles_the_network_that_computes(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compiled = []
-
-    def compile_network(network: torch.nn.Module) -> torch.nn.Module:
-        compiled.append(network)
-        return network
-
-    monkeypatch.setattr(story.torch, "compile", compile_network)
-    train(configure(dataset, tmp_path / "plain"))
-    assert not compiled
-    train(configure(dataset, tmp_path / "compiled", compile=True))
-    assert len(compiled) == 1
-
-
 def test_mirrored_predictions_are_the_mean_of_four() -> None:
     runtime = Runtime(make_config(Path("d"), device="cpu"))
 

@@ -55,27 +55,60 @@ def make_module() -> types.ModuleType:
 
 
 class GradScaler(torch.amp.GradScaler):
-    """The scaler of `torch.npu.amp`, which takes no device."""
+    """The scaler of `torch.npu.amp`, which takes no device and keeps an entry more."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("npu", **options)
         settings["scaler"] = options["enabled"]
 
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "dynamic": True} if self.is_enabled() else {}
 
-class NpuFusedAdam(torch.optim.Adam):
-    """The fused optimiser: here the plain one, noted."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        assert state["dynamic"]
+
+
+class Fused:
+    """What the fused optimisers ask for: they work on the memory of the first gradients they see."""
+
+    param_groups: list[dict[str, Any]]
+    state: dict[Tensor, dict[str, Any]]
+    _first: dict[Tensor, int]
 
     def __init__(self, parameters: Any, **options: Any) -> None:
-        super().__init__(parameters, **options)
+        super().__init__(parameters, **options)  # type: ignore[call-arg]
         settings["optimiser"] = type(self).__name__
 
+    def step(self) -> None:
+        self._hold()
+        for entries in self.state.values():
+            entries["step"] = torch.tensor(float(entries["step"]))
+        super().step()  # type: ignore[misc]
+        for entries in self.state.values():
+            entries["step"] = int(entries["step"])  # theirs are plain numbers
 
-class NpuFusedAdamW(torch.optim.AdamW):
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        assert not set_to_none
+        self._hold()
+        for weight in self._first:
+            weight.grad.zero_()  # type: ignore[union-attr]
+
+    def _hold(self) -> None:
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        gradients = [weight.grad for weight in weights]
+        assert all(gradient.nbytes == gradient.untyped_storage().nbytes() for gradient in gradients)
+        places = {weight: weight.grad.data_ptr() for weight in weights}
+        self._first = getattr(self, "_first", places)
+        assert places == self._first, "a gradient is not where the optimiser looks for it"
+
+
+class NpuFusedAdam(Fused, torch.optim.Adam):
     """The fused optimiser: here the plain one, noted."""
 
-    def __init__(self, parameters: Any, **options: Any) -> None:
-        super().__init__(parameters, **options)
-        settings["optimiser"] = type(self).__name__
+
+class NpuFusedAdamW(Fused, torch.optim.AdamW):
+    """The fused optimiser: here the plain one, noted."""
 
 
 class HostGroup(distributed.ProcessGroup):
