@@ -93,8 +93,10 @@ reproduce: .venv/base  ## published scores and the shipped model's, measured now
 	$(RUN) inference.reproduce $(RAW)/ISIC2018_Task1-2_Training_Input $(RAW)/ISIC2018_Task1_Training_GroundTruth $(ARGS)
 
 # The model that ships was trained on DATA with the whole frames (training.prepare --also).
-weights: .venv/installed  ## train the model that ships: an hour on a CPU
-	$(RUN) training.train --data $(DATA) --out runs/96 --width 16 --size 96 --epochs 40 --opt-level O1 $(ARGS)
+lesions = $(RUN) training.train --data $(DATA) --arch attunet_lite0 --width 12 --opt-level O1 $(ARGS)
+weights: .venv/installed  ## train the model that ships: two hours on a CPU
+	$(lesions) --out runs/128 --init imagenet --size 128 --epochs 20 --lr 1e-3
+	$(lesions) --out runs/192 --init runs/128/best.pt --size 192 --epochs 18 --lr 5e-4
 
 int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on DATA's validation images
 	$(RUN) export.to_int8 $(exported) $(exported:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)

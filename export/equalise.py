@@ -32,9 +32,9 @@ def equalise(block: nn.Sequential) -> None:
         ):
             depthwise = conv.groups > 1
             factor = find_factor(norm, conv)
-            norm.weight /= factor
-            norm.bias /= factor
-            conv.weight *= factor.view((-1, 1, 1, 1) if depthwise else (1, -1, 1, 1))
+            norm.weight.div_(factor)
+            norm.bias.div_(factor)
+            conv.weight.mul_(factor.view((-1, 1, 1, 1) if depthwise else (1, -1, 1, 1)))
 
 
 def find_factor(norm: nn.BatchNorm2d, conv: nn.Conv2d) -> Tensor:

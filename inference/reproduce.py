@@ -66,7 +66,7 @@ def reproduce(
     """Print one table: published rows, and the files that ship, measured now; each with its protocol.
 
     Only images that the model was not trained or chosen on are scored: the test rows of
-    attunet16.held-out.csv. The rules are those of the ISIC 2018 challenge: means over images.
+    attunet_lite0.held-out.csv. The rules are those of the ISIC 2018 challenge: means over images.
 
     Args:
         folders: Images and their masks, as pairs of folders: the challenge's own, or a part of them.

@@ -1,6 +1,7 @@
 import csv
 import json
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from inference.command import InputError
 from inference.contract import Contract
 from inference.evaluate import evaluate
 from inference.files import index_images
+from inference.models import SHIPPED
 from training.config import make_config, read_config
 from training.model import UNet
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -71,6 +75,31 @@ def test_the_recipe_is_the_commands_of_all_its_runs(
     torch.save(moved, tmp_path / "moved.pt")
     with pytest.raises(InputError, match=r"gone.pt: is not there, and .*moved.pt began with it"):
         describe_recipe(tmp_path / "moved.pt")
+
+
+def test_a_recipe_that_began_with_imagenet_ends_there(
+    data: Path, network: UNet, tmp_path: Path
+) -> None:
+    config = make_config(data, arch="attunet_lite0", init="imagenet", size=64).to_dict()
+    torch.save({"config": config, "weights": network.state_dict()}, tmp_path / "best.pt")
+    (command,) = describe_recipe(tmp_path / "best.pt").splitlines()
+    assert "--init imagenet --arch attunet_lite0" in command
+
+
+def test_make_weights_is_the_recipe_of_the_card() -> None:
+    told = subprocess.run(
+        ["make", "-n", "weights", "DATA=data"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    card = SHIPPED.with_suffix(".md").read_text(encoding="utf-8")
+    made, written = (
+        [
+            read_config(shlex.split(line.split("training.train ", 1)[1]))
+            for line in text.splitlines()
+            if "-m training.train --data" in line
+        ]
+        for text in (told.stdout, card)
+    )
+    assert made == written and len(made) == 2
 
 
 def test_a_command_is_whole() -> None:
