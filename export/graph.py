@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from export.equalise import equalise
-from export.onnx_ops import interleave, padded_conv
+from export.onnx_ops import interleave, join_cells, padded_conv
 from export.winograd import WinogradConv, WinogradUpConv
 from training.model import LEVELS, UNet
 
@@ -70,6 +70,8 @@ def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
         odd = size // network.multiple % 2 == 1  # the deepest maps; all others have even sides
         for block in (*network.encoder[: LEVELS - odd], *network.decoder):
             use_winograd(block)
+    if isinstance(network.head, nn.Sequential):
+        network.head[1] = CellJoin()
     scale, shift = 1 / network.std, -network.mean / network.std
     # An attribute of the instance hides the method of the class.
     network.__dict__["normalise"] = lambda images: images.permute(0, 3, 1, 2) * scale + shift
@@ -127,6 +129,13 @@ class PhaseConv(nn.Module):
             for weight, pad in zip(self.weights, pads, strict=True)
         )
         return interleave(*phases)
+
+
+class CellJoin(nn.Module):
+    """The pixel shuffle of a head of four channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return join_cells(x)
 
 
 def count_gflop(network: UNet, size: int) -> float:

@@ -29,6 +29,11 @@ def interleave(*phases: Tensor) -> Tensor:
     return Interleave.apply(*phases)
 
 
+def join_cells(x: Tensor) -> Tensor:
+    """Makes the 2x2 cells of one image of four channels: (N, 4, H, W) -> (N, 1, 2 H, 2 W)."""
+    return JoinCells.apply(x)
+
+
 class PaddedConv(torch.autograd.Function):
     """One Conv; torch's own pads both sides of an axis alike and would export a Pad before it."""
 
@@ -79,3 +84,15 @@ class Interleave(torch.autograd.Function):
     def symbolic(g: Any, *phases: Any) -> Any:
         cells = g.op("Concat", *phases, axis_i=1)
         return g.op("DepthToSpace", cells, blocksize_i=2, mode_s="DCR")
+
+
+class JoinCells(torch.autograd.Function):
+    """DepthToSpace as DCR; torch writes CRD, the same for one image, which older ATC refuses."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return pixel_shuffle(x, 2)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any) -> Any:
+        return g.op("DepthToSpace", x, blocksize_i=2, mode_s="DCR")

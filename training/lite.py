@@ -52,7 +52,9 @@ class DepthwiseConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.float()
         with torch.autocast(x.device.type, enabled=False):
-            return self._conv_forward(x.float(), self.weight.float(), bias)
+            # An exported graph would keep a Cast of what is float32 already: NPUs would obey it.
+            x = x if x.dtype == torch.float32 else x.float()
+            return self._conv_forward(x, self.weight.float(), bias)
 
 
 class InvertedResidual(nn.Sequential):

@@ -135,6 +135,10 @@ def test_the_written_file_holds_known_operators_alone(arch: Arch, tmp_path: Path
     operators = Counter(node.op_type for node in model.graph.node)
     assert operators.keys() <= ALLOWED
     assert operators["DepthToSpace"] == (5 if arch == "attunet_lite0" else 4)
+    assert operators["Cast"] == 1  # of the bytes
+    shuffles = [node for node in model.graph.node if node.op_type == "DepthToSpace"]
+    modes = {entry.s for node in shuffles for entry in node.attribute if entry.name == "mode"}
+    assert modes == {b"DCR"}  # CRD is refused by older ATC
     assert not operators.keys() & {"Resize", "BatchNormalization", "Sub", "Div", "Pad", "Reshape"}
 
 
