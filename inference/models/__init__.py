@@ -3,7 +3,9 @@
 import csv
 from pathlib import Path
 
-SHIPPED = Path(__file__).with_name("attunet_lite0.onnx")  # float32: the same masks on every processor
+SHIPPED = Path(__file__).with_name(
+    "attunet_lite0.onnx"
+)  # float32: the same masks on every processor
 SHIPPED_INT8 = SHIPPED.with_name("attunet_lite0-int8.onnx")  # the same weights, faster on CPUs
 HELD_OUT = SHIPPED.with_suffix(".held-out.csv")  # name,split of what it was not trained on
 
