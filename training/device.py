@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import importlib
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from inference.command import InputError
+from training.memory import keep_memory
 
 if TYPE_CHECKING:  # which imports the names of devices from here
     from training.config import TrainConfig
@@ -194,35 +194,3 @@ def open_device(kind: str, indices: list[int]) -> torch.device:
 def count_devices(kind: str) -> int:
     """Devices of this machine that may be trained on; the CPU is one."""
     return 1 if kind == "cpu" else max(1, torch.accelerator.device_count())
-
-
-def keep_memory() -> None:
-    """Lets the C library keep freed memory for the next step instead of giving it back.
-
-    By default glibc maps every large tensor anew, and the kernel fills each with zeros, page by page: a
-    fifth of a training step on CPU. The numbers are those of malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD.
-    Other C libraries have no mallopt and are left alone.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:
-        mallopt(-4, 0)
-        mallopt(-1, -1)  # a finite threshold, of 2 GB at most, is less than a large batch takes
-
-
-@contextmanager
-def explain_memory(config: TrainConfig) -> Iterator[None]:
-    """Turns the out-of-memory errors of all devices into one line.
-
-    Raises:
-        InputError: out of memory.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        exhausted = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if not exhausted and "allocate memory" not in str(error):
-            raise
-        raise InputError(
-            f"--batch-size {config.batch_size}: out of memory; the last checkpoint is whole: go on from "
-            f"it with a smaller batch or more parts, as in --accumulate {2 * config.accumulate}"
-        ) from error

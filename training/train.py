@@ -19,10 +19,11 @@ from training.cache import open_split
 from training.compiled import compile_network
 from training.config import TrainConfig, read_config
 from training.data import Batches
-from training.device import Runtime, explain_memory
+from training.device import Runtime
 from training.distributed import Ranks, ending_at_once, launch, must_launch
 from training.journal import Journal, SilentJournal
 from training.loss import LOSSES
+from training.memory import explain_memory
 from training.model import UNet
 from training.optimise import Stepper
 from training.plots import draw_overlays

@@ -11,8 +11,9 @@ from inference.metrics import METRICS
 from training import checkpoint
 from training import train as story
 from training.config import make_config
-from training.device import Runtime, explain_memory
+from training.device import Runtime
 from training.journal import read_metrics
+from training.memory import explain_memory
 from training.train import train
 from training.validate import MIRRORINGS, predict
 
