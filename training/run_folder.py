@@ -32,7 +32,7 @@ def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> Path:
         ran_on: device and ranks, for environment.json.
 
     Raises:
-        InputError: the folder holds something else.
+        InputError: the folder holds something else, or cannot be written to.
     """
     run = config.out
     if resume:
@@ -42,10 +42,15 @@ def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> Path:
         if not (run / CONFIG).exists():
             raise InputError(f"--out {run}: holds files and is no run; give a folder of its own")
         os.rename(run, name_backup(run))
-    run.mkdir(parents=True, exist_ok=True)
-    if not (run / CONFIG).exists():
-        write_json(run / CONFIG, config.to_dict())
-    write_json(run / "environment.json", {**describe_environment(), **ran_on})
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        if not (run / CONFIG).exists():
+            write_json(run / CONFIG, config.to_dict())
+        write_json(run / "environment.json", {**describe_environment(), **ran_on})
+    except OSError as error:
+        raise InputError(
+            f"--out {run}: cannot be written to ({error.strerror}); give another folder, or free it"
+        ) from error
     return run
 
 

@@ -103,3 +103,11 @@ def test_overlays_show_best_median_and_worst(dataset: Path, tmp_path: Path) -> N
 def test_curves_of_one_epoch_are_drawn(tmp_path: Path) -> None:
     draw_curves(tmp_path / "curves.png", [{"epoch": 0, "loss": 1.0, **SCORES}])
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
+
+
+@pytest.mark.parametrize("out", ["file", "file/run"])
+def test_a_folder_that_cannot_be_made_is_named(out: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    config = make_config(tmp_path, out=tmp_path / out)
+    with pytest.raises(InputError, match=f"--out .*{out}: cannot be written to .*another folder"):
+        open_run(config, False, {})

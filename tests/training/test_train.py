@@ -32,6 +32,21 @@ def test_a_run_leaves_what_it_promises(dataset: Path, tmp_path: Path) -> None:
     assert contract.size == 16 and not network.training
 
 
+def test_a_process_that_torchrun_starts_anew_goes_on(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure(dataset, tmp_path / "run", epochs=2)
+    train(config)
+    (tmp_path / "run" / "previous.pt").replace(tmp_path / "run" / "last.pt")  # after one epoch
+    whole = checkpoint.load(tmp_path / "run" / "best.pt")["weights"]
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    train(config)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # nothing was moved aside
+    assert [row["epoch"] for row in read_metrics(tmp_path / "run" / "metrics.csv")] == [0, 1]
+    again = checkpoint.load(tmp_path / "run" / "best.pt")["weights"]
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+
 def test_patience_ends_a_run_that_gets_no_better(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
