@@ -101,7 +101,7 @@ def test_providers_are_named_in_one_file() -> None:
 
 def test_cores_are_counted_in_one_file() -> None:
     """All of the machine's are more than a process may use in a container or under a scheduler."""
-    for layer in ("inference", "export", "app"):
+    for layer in ("inference", "training", "export", "app"):
         for path in modules(layer):
             allowed = path.name in {"machine.py", "checkup.py"} and layer == "inference"
             assert allowed or not {"cpu_count", "process_cpu_count"} & set(words(path)), path

@@ -10,7 +10,6 @@ them, and makes float tensors. Ours reads the cache that training.prepare made o
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -26,7 +25,7 @@ from torch import Tensor
 
 from inference.command import run
 from inference.files import list_images, replacing
-from inference.machine import processor
+from inference.machine import processor, usable_cores
 from inference.pixels import read_image, resize
 from training.cache import Split
 from training.config import make_config
@@ -57,7 +56,7 @@ def bench_data(
         rounds: Measurements of each; the median counts.
         json_file: File to write the figures to.
     """
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         originals = list_images(images)[:files] if images else []
@@ -96,7 +95,7 @@ def bench_data(
 
 def describe_machine() -> str:
     """Processor and number of cores."""
-    return f"{processor()}, {os.cpu_count()} cores"
+    return f"{processor()}, {usable_cores()} cores"
 
 
 def make_files(folder: Path, count: int, shape: tuple[int, int]) -> list[Path]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from inference.command import InputError
+from inference.machine import usable_cores
 from training.memory import keep_memory
 
 if TYPE_CHECKING:  # which imports the names of devices from here
@@ -178,7 +179,7 @@ def open_device(kind: str, indices: list[int]) -> torch.device:
     if kind == "cpu":
         keep_memory()
         if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+            torch.set_num_threads(max(1, usable_cores() // processes))
         return torch.device(kind)
     count = torch.accelerator.device_count()
     indices = indices or list(range(count))

@@ -21,6 +21,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
+from inference.machine import usable_cores
 from training.config import TrainConfig
 from training.device import count_devices
 
@@ -187,7 +188,7 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
     processes = len(config.devices) or count_devices(kind)
     rendezvous = ["--nnodes", str(config.nodes), "--rdzv-backend", "c10d", "--rdzv-id", "training"]
     rendezvous += ["--rdzv-endpoint", f"{host or 'localhost'}:{port or (PORT if host else 0)}"]
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))  # torchrun's is 1
     module = ["-m", "training.train"]
     try:

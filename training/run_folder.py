@@ -19,6 +19,7 @@ from typing import Any
 
 from inference.command import InputError
 from inference.files import replacing
+from inference.machine import usable_cores
 from training.config import TrainConfig
 
 CONFIG = "config.json"
@@ -75,7 +76,7 @@ def describe_environment() -> dict[str, Any]:
         "commit": commit.stdout.strip(),
         "python": platform.python_version(),
         "machine": platform.platform(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "packages": dict(sorted(packages.items())),
     }
 
