@@ -141,7 +141,7 @@ def open_onnxruntime(path: Path, threads: int, provider: Provider) -> Opened:
     except Exception as error:  # onnxruntime's errors have no public base class
         reason = str(error).strip().splitlines()[-1]
         kind, cure = (
-            (InputError, "export it again")
+            (InputError, "export it with `make export`")
             if provider == "cpu"
             else (ProviderError, CURES[provider])
         )
@@ -192,7 +192,8 @@ def open_openvino(path: Path, threads: int) -> Opened:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ProviderError(
-            f"{path}: OpenVINO cannot open it ({reason}); try --provider cpu, or export it again"
+            f"{path}: OpenVINO cannot open it ({reason}); try --provider cpu, or export it with "
+            "`make export`"
         ) from error
     key = ["framework", METADATA_KEY]
     contract = model.get_rt_info(key).astype(str) if model.has_rt_info(key) else None

@@ -71,7 +71,9 @@ def test_unknown_providers_and_models_are_refused(model: Path, tmp_path: Path) -
     broken.write_bytes(b"no model")
     providers: tuple[Provider, ...] = ("cpu", "auto")
     for provider in providers:
-        with pytest.raises(InputError, match=r"cannot open it on cpu .*; export it again"):
+        with pytest.raises(
+            InputError, match=r"cannot open it on cpu .*; export it with `make export`"
+        ):
             Segmenter(broken, provider=provider)
     with pytest.raises(InputError, match="--threads -1: at least 0"):
         Segmenter(model, threads=-1)
