@@ -77,16 +77,15 @@ def exceeds(
 ) -> np.ndarray:
     """Whether `stretch` puts the pixels at some places above the threshold: (N,) bool.
 
-    Only blocks of columns around them are stretched.
+    Only rows and blocks of columns around them are stretched.
     """
     above = np.zeros(len(places), bool)
     if not len(places):
         return above
     size = len(probability)
     row, column = np.divmod(places - 1, like.stride)
-    upper = ((row + 0.5) * (size / like.height) - 0.5).astype(
-        np.int64
-    )  # of the map's rows around it
+    # The map's row above each, and its neighbours, in case rounding puts it there.
+    upper = ((row + 0.5) * (size / like.height) - 0.5).astype(np.int64)
     near = np.unique(np.clip(np.concatenate((upper - 1, upper, upper + 1, upper + 2)), 0, size - 1))
     wide = stretch(probability[near], len(near), like.width)
     for block in np.unique(column // BLOCK):

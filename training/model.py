@@ -145,12 +145,14 @@ class UNet(nn.Module):
             else nn.ModuleList(block(shallow, deep) for shallow, deep in pairwise([3, *channels]))
         )
         self.pool = nn.Identity() if is_lite else nn.MaxPool2d(2)  # its levels have strides
-        ways = list(zip([*channels[1:-1], skips[-1]], channels, skips))[::-1]  # from the deepest up
-        self.up = nn.ModuleList(UpConv(deep, own) for deep, own, _ in ways)
+        levels = list(zip([*channels[1:-1], skips[-1]], channels, skips))[
+            ::-1
+        ]  # from the deepest up
+        self.up = nn.ModuleList(UpConv(deep, own) for deep, own, _ in levels)
         self.gate = nn.ModuleList(
-            AttentionGate(own, skip) if "att" in arch else OpenGate() for _, own, skip in ways
+            AttentionGate(own, skip) if "att" in arch else OpenGate() for _, own, skip in levels
         )
-        self.decoder = nn.ModuleList(block(skip + own, own) for _, own, skip in ways)
+        self.decoder = nn.ModuleList(block(skip + own, own) for _, own, skip in levels)
         # The lite encoder begins at half the resolution: the head makes 2 x 2 pixels of each.
         self.head = (
             nn.Sequential(nn.Conv2d(width, 4, 1), nn.PixelShuffle(2))
