@@ -39,9 +39,9 @@ def wait_for_a_save(process: subprocess.Popen[str], run: Path) -> None:
     """Returns when the process has saved a state, or has ended."""
     began = time.time()
     while process.poll() is None:
-        with_state = run / LAST
-        if with_state.exists() and with_state.stat().st_mtime > began:
-            return
+        with suppress(FileNotFoundError):  # between two names
+            if (run / LAST).stat().st_mtime > began:
+                return
         time.sleep(0.002)
 
 
