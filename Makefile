@@ -46,7 +46,7 @@ test: .venv/installed  ## run the tests
 	$(RUN) pytest $(ARGS)
 
 soak: .venv/installed  ## segment 10,000 images, 1 % of them broken: nothing lost, memory flat
-	SOAK_IMAGES=10000 $(RUN) pytest tests/inference/test_soak.py $(ARGS)
+	SOAK_IMAGES=10000 $(RUN) pytest tests/inference/batch/test_soak.py $(ARGS)
 
 lint: .venv/installed  ## check style and types
 	$(BIN)/ruff format --check .

@@ -2,6 +2,6 @@
 
 import os
 
-MOST_PIXELS = 64_000_000
+MAX_PIXELS = 64_000_000
 # Read by OpenCV when it decodes its first image. A visitor's image must not take all the memory.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))

@@ -14,11 +14,12 @@ import gradio as gr
 
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
-from inference.command import InputError, run
+from inference.cli import run
+from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8
-from inference.session import Segmenter
+from inference.runtime.session import Segmenter
 
-MOST_BYTES = 50_000_000  # of one upload
+MAX_BYTES = 50_000_000  # of one upload
 WAITING = 256  # visitors in the queue; more are told that the server is full
 
 
@@ -71,7 +72,7 @@ def launch(
             server_name=host,
             server_port=port,
             auth=read_auth(os.environ.get("APP_AUTH")),
-            max_file_size=MOST_BYTES,
+            max_file_size=MAX_BYTES,
             mcp_server=mcp,
             prevent_thread_lock=not wait,
             favicon_path=FAVICON,

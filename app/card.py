@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from app.service import Service
-from inference.command import InputError
-from inference.metrics import METRICS
+from inference.errors import InputError
+from inference.scoring.metrics import METRICS
 
 LIMITS = """
 ## Limits

@@ -16,9 +16,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.reading import adjust
+from app.prediction import adjust
 from app.service import Service
-from inference.command import InputError
+from inference.errors import InputError
 
 
 def add_endpoints(service: Service) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 
 from app.card import describe_model
 from app.endpoints import add_endpoints
-from app.reading import Reading, adjust, draw_heat, draw_preview, tabulate
+from app.i18n import CHINESE, ENGLISH
+from app.prediction import Reading, adjust, draw_heat, draw_preview, tabulate
 from app.service import Service
 from app.visitor import quote, readable, words
-from app.words import CHINESE, ENGLISH
-from inference.measure import Measures
-from inference.products import Done, Failure
+from inference.batch.writer import Done, Failure
+from inference.masks.morphometry import Measures
 
 HERE = Path(__file__).parent
 FAVICON = HERE / "favicon.svg"

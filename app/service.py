@@ -14,22 +14,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.reading import PREVIEW, Reading, cut, draw_preview, read_photograph
+from app.prediction import PREVIEW, Reading, cut, draw_preview, read_photograph
 from app.uploads import find_uploads, tell_reason
-from inference.command import InputError
+from inference.batch.output_paths import name_outputs
+from inference.batch.tables import write_measures, write_table
+from inference.batch.writer import Done, Failure, Row, Writer
 from inference.contract import Contract
+from inference.errors import InputError
+from inference.files import write_json
+from inference.images.pixels import read_image, read_resized
+from inference.images.write import write_image
 from inference.machine import usable_cores
-from inference.measure import Measures, measure
-from inference.naming import name_outputs
-from inference.outputs import draw_outline, fit, write_image, write_mask
-from inference.pixels import read_image, read_resized
-from inference.products import Done, Failure, Row, Writer, write_json
-from inference.session import Segmenter
-from inference.shapes import encode_geojson
-from inference.stream import segment_images
-from inference.tables import write_measures, write_table
+from inference.masks.drawing import draw_outline, fit
+from inference.masks.formats import encode_geojson
+from inference.masks.morphometry import Measures, measure
+from inference.masks.png import write_mask
+from inference.runtime.session import Segmenter
+from inference.runtime.stream import segment_images
 
-MOST_FILES = 500
+MAX_FILES = 500
 KEPT_SECONDS = 120.0
 GALLERY = 60  # outlines shown of a batch
 SAVED = frozenset({"mask", "overlay", "geojson", "csv"})
@@ -121,12 +124,12 @@ class Service:
             track: shows the progress of so many results while it passes them on.
 
         Raises:
-            InputError: nothing to segment, or more than MOST_FILES.
+            InputError: nothing to segment, or more than MAX_FILES.
         """
         sources, failures = find_uploads(paths)
-        if len(sources) > MOST_FILES:
+        if len(sources) > MAX_FILES:
             raise InputError(
-                f"{len(sources)} images: at most {MOST_FILES} at once; "
+                f"{len(sources)} images: at most {MAX_FILES} at once; "
                 "use python -m inference.segment for more"
             )
         if not sources and not failures:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference.command import InputError
-from inference.inputs import list_members
-from inference.pixels import Source
-from inference.products import Failure
+from inference.batch.writer import Failure
+from inference.errors import InputError
+from inference.images.find import list_members
+from inference.images.pixels import Source
 
 
 def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list[Failure]]:

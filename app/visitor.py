@@ -9,9 +9,9 @@ from pathlib import Path
 
 import gradio as gr
 
+from app.i18n import speak
 from app.uploads import tell_reason
-from app.words import speak
-from inference.command import InputError
+from inference.errors import InputError
 
 
 def words(request: gr.Request) -> dict[str, str]:

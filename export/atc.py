@@ -11,12 +11,12 @@ import onnx
 from onnx import TensorProto, helper
 from onnx.utils import Extractor
 
-from inference.command import InputError
 from inference.contract import Contract
+from inference.errors import InputError
 
 Precision = Literal["fp16", "mixed_float16", "origin"]
 NEWEST_OPSET = 18
-MOST_BATCHES = 100
+MAX_BATCHES = 100
 NORMALISATION = {"Cast", "Transpose", "Mul", "Add", "Sub", "Div"}
 OPERATORS = {
     *(
@@ -72,8 +72,8 @@ class AtcOptions:
             raise InputError(
                 f"--batches {self.batches}: must be different numbers from 1; as in 1 4 8"
             )
-        if len(self.batches) > MOST_BATCHES:
-            raise InputError(f"--batches: {len(self.batches)} are given; ATC takes {MOST_BATCHES}")
+        if len(self.batches) > MAX_BATCHES:
+            raise InputError(f"--batches: {len(self.batches)} are given; ATC takes {MAX_BATCHES}")
 
 
 def atc_arguments(

@@ -15,11 +15,11 @@ import tyro
 
 from export.graph import Deployable, count_gflop
 from export.to_onnx import open_source
-from inference.benchmark import open_subjects, report, require_counts
-from inference.command import run
-from inference.comparison import Subject
-from inference.session import Provider
-from training.model import UNet
+from inference.benchmark.__main__ import open_subjects, report, require_counts
+from inference.benchmark.comparison import Subject
+from inference.cli import run
+from inference.runtime.session import Provider
+from training.networks.unet import UNet
 
 
 def benchmark(
@@ -43,7 +43,7 @@ def benchmark(
         batch: Images computed at once.
         images: Folder of images to measure on, stage by stage too; noise if left out.
         masks: Folder of their true masks, for dice and jaccard.
-        rounds: Runs of each row that count.
+        rounds: RunLengths of each row that count.
         threads: Cores to use; 0 is all of them.
         json_file: Where to write the rows as JSON.
         csv_file: Where to write the rows as CSV.

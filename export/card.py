@@ -19,22 +19,24 @@ from typing import Annotated, Any
 import tyro
 
 from export.benchmark import reference_subject
-from export.conditions import CONDITIONS
-from export.variants import tabulate_variants
-from inference.benchmark import open_subjects, require_counts, to_markdown
-from inference.command import InputError, run, track
-from inference.comparison import compare
-from inference.evaluate import Pairs, find_pairs, score_model
+from export.corruptions import CORRUPTIONS
+from export.sweep import tabulate_sweep
+from inference.benchmark.__main__ import open_subjects, require_counts, to_markdown
+from inference.benchmark.comparison import compare
+from inference.cli import run, track
+from inference.errors import InputError
 from inference.files import replacing
+from inference.images.pixels import read_image
+from inference.images.write import write_image
 from inference.machine import processor, usable_cores
 from inference.markdown import tabulate
-from inference.outputs import write_image
-from inference.pixels import read_image
-from inference.session import Segmenter, installed_providers
+from inference.runtime.session import Segmenter, installed_providers
+from inference.scoring.evaluation import score_model
+from inference.scoring.pairs import Pairs, find_pairs
 from training import checkpoint as checkpoints
 from training.compare import tabulate_runs
 from training.config import make_config, to_flags
-from training.trained import open_trained
+from training.weights import open_trained
 
 PROSE = Path(__file__).with_name("card.md")
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
@@ -90,7 +92,7 @@ def write_card(
         "shape": describe_shape(model),
         "recipe": recipe,
         "runs": compared,
-        "variants": tabulate_variants(checkpoint, validation, threads),
+        "variants": tabulate_sweep(checkpoint, validation, threads),
         "data": describe_data(manifest),
         "scores": describe_scores(scores),
         "groups": describe_groups(scores, model.name),
@@ -237,7 +239,7 @@ def describe_conditions(model: Path, pairs: Pairs, threads: int) -> str:
     """Scores on the same images, made worse."""
     segmenter = Segmenter(model, threads, "cpu")
     rows = []
-    for name, worsen in track(CONDITIONS.items(), "conditions", len(CONDITIONS)):
+    for name, worsen in track(CORRUPTIONS.items(), "conditions", len(CORRUPTIONS)):
         with tempfile.TemporaryDirectory() as folder:
             worse: Pairs = {}
             for image, (path, mask) in pairs.items():

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from export.equalise import equalise
+from export.equalize import equalize
 from export.onnx_ops import interleave, join_cells, padded_conv
 from export.winograd import WinogradConv, WinogradUpConv
-from training.model import LEVELS, UNet
+from training.networks.unet import LEVELS, UNet
 
 Graph = Literal["phases", "winograd", "plain"]
 WINOGRAD_CHANNELS = 128  # fewer do not pay for the transforms, measured in OpenVINO
@@ -59,7 +59,7 @@ def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
     network = copy.deepcopy(network).float().cpu().eval()
     for block in (*network.encoder, *network.decoder):
         if isinstance(block, nn.Sequential):  # recurrent ones read their own output
-            equalise(block)
+            equalize(block)
     fold_norms(network)
     for level, up in enumerate(network.up):
         conv = up.get_submodule("1.0")  # behind the upsampling, before its ReLU

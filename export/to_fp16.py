@@ -15,13 +15,13 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from rich.console import Console
 
-from export.portable import read_portable_model, record_precision, require_another_file
+from export.onnx_file import read_onnx_file, record_precision, require_another_file
 from export.verify import ParityError, load_samples, mask_iou
-from inference.command import run
+from inference.cli import run
 from inference.files import replacing
-from inference.session import Segmenter
+from inference.runtime.session import Segmenter
 
-LEAST_IOU = 0.99  # of the masks of all samples together
+MIN_IOU = 0.99  # of the masks of all samples together
 
 
 def to_fp16(
@@ -38,7 +38,7 @@ def to_fp16(
         target: The float16 file to write.
         images: Folder of images to compare on; made-up lesions if left out.
     """
-    model, contract = read_portable_model(source)
+    model, contract = read_onnx_file(source)
     require_another_file(target, source)
     samples = load_samples(images, contract.size)
     expected = Segmenter(source, provider="cpu")(samples)
@@ -51,9 +51,9 @@ def to_fp16(
         difference = float(np.abs(expected - found).max())
         iou = mask_iou(expected > contract.threshold, found > contract.threshold)
         # Beyond 65504 float16 overflows, which ends as NaN and as masks that vanish.
-        if not (iou >= LEAST_IOU and np.isfinite(difference)):
+        if not (iou >= MIN_IOU and np.isfinite(difference)):
             raise ParityError(
-                f"float16 changes the masks: IoU {iou:.4f} (must be at least {LEAST_IOU}), probability "
+                f"float16 changes the masks: IoU {iou:.4f} (must be at least {MIN_IOU}), probability "
                 f"by {difference:.2g}; nothing written"
             )
     Console(highlight=False, soft_wrap=True).print(

@@ -1,4 +1,4 @@
-"""Quantises an exported model to INT8 and measures what that costs and brings.
+"""Quantizes an exported model to INT8 and measures what that costs and brings.
 
 python -m export.to_int8 model.onnx model-int8.onnx --images data/valid --masks data/valid_GT
 """
@@ -16,20 +16,21 @@ import onnx
 import tyro
 from rich.console import Console
 
-from export.portable import read_portable_model, require_another_file
-from export.quantise import quantise
+from export.onnx_file import read_onnx_file, require_another_file
+from export.quantize import quantize
 from export.verify import mask_iou
-from inference.benchmark import open_subjects, require_counts, to_markdown
-from inference.command import InputError, run
-from inference.comparison import Row, Subject, add_scores, compare
-from inference.evaluate import find_pairs
-from inference.files import index_images, replacing
+from inference.benchmark.__main__ import open_subjects, require_counts, to_markdown
+from inference.benchmark.comparison import Row, Subject, add_scores, compare
+from inference.cli import run
+from inference.errors import InputError
+from inference.files import replacing
+from inference.images.pixels import read_resized
 from inference.machine import usable_cores
-from inference.pixels import read_resized
-from inference.session import installed_providers
+from inference.runtime.session import installed_providers
+from inference.scoring.pairs import find_pairs, index_images
 
-MOST_LOSS = 0.005  # of dice against the masks
-LEAST_IOU = 0.99  # with the float model's masks, where there are no true ones: dice 0.995
+MAX_LOSS = 0.005  # of dice against the masks
+MIN_IOU = 0.99  # with the float model's masks, where there are no true ones: dice 0.995
 NOT_RECOMMENDED = 3
 MEASUREMENTS_KEY = "measurements"
 
@@ -43,7 +44,7 @@ def to_int8(
     rounds: int = 10,
     threads: int = 0,
 ) -> int:
-    """Quantise an exported model: static, per channel, as onnxruntime and OpenVINO both read it.
+    """Quantize an exported model: static, per channel, as onnxruntime and OpenVINO both read it.
 
     The result is measured against the float model in every runtime installed here. Exit code: 3, "not
     recommended", if its best rate is below the float model's best, if it loses more than 0.005 of dice,
@@ -62,14 +63,14 @@ def to_int8(
     if calibration < 1:
         raise InputError(f"--calibration {calibration}: must be at least 1; leave it out")
     require_counts(rounds, threads)
-    model, contract = read_portable_model(source)
+    model, contract = read_onnx_file(source)
     require_another_file(target, source)
     pairs = find_pairs(images, masks) if masks else {}
     paths = list(index_images(images).values())
     samples = read_evenly(paths, calibration, contract.size)
     threads = threads or usable_cores()
     with replacing(target) as temporary:
-        quantise(model, contract, samples, temporary)
+        quantize(model, contract, samples, temporary)
         providers = installed_providers()
         before, not_before = open_subjects([source], providers, (1,), threads)
         after, not_after = open_subjects([temporary], providers, (1,), threads)
@@ -150,19 +151,19 @@ def object_to(before: Sequence[Row], after: Sequence[Row], iou: float | None) ->
     ]
     if iou is None:
         return [*objections, "no runtime here runs both models"]
-    fastest, quantised = (
+    fastest, quantized = (
         max((row for row in rows if row.fps), key=lambda row: row.fps or 0)
         for rows in (before, after)
     )
-    ratio = (quantised.fps or 0) / (fastest.fps or 1)
+    ratio = (quantized.fps or 0) / (fastest.fps or 1)
     if ratio < 1:
         objections.append(f"it runs at {ratio:.2f} of the float model's rate")
-    if fastest.dice is not None and quantised.dice is not None:
-        lost = fastest.dice - quantised.dice
-        if not lost <= MOST_LOSS:
-            objections.append(f"it loses {lost:.4f} of dice, more than {MOST_LOSS}")
-    elif not iou >= LEAST_IOU:
-        objections.append(f"its masks agree to IoU {iou:.4f}, less than {LEAST_IOU}")
+    if fastest.dice is not None and quantized.dice is not None:
+        lost = fastest.dice - quantized.dice
+        if not lost <= MAX_LOSS:
+            objections.append(f"it loses {lost:.4f} of dice, more than {MAX_LOSS}")
+    elif not iou >= MIN_IOU:
+        objections.append(f"its masks agree to IoU {iou:.4f}, less than {MIN_IOU}")
     return objections
 
 

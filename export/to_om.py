@@ -28,8 +28,9 @@ from export.atc import (
     cut_normalisation,
     explain,
 )
-from export.portable import read_portable_model
-from inference.command import InputError, run
+from export.onnx_file import read_onnx_file
+from inference.cli import run
+from inference.errors import InputError
 from inference.files import replacing
 from inference.machine import find_chips
 
@@ -60,7 +61,7 @@ def to_om(
     """
     if target.suffix != ".om":
         raise InputError(f"{target}: must end in .om; change the name")
-    model, contract = read_portable_model(source)
+    model, contract = read_onnx_file(source)
     soc_version = find_soc_version() if soc_version == "auto" else soc_version
     options = AtcOptions(soc_version, batches, precision)
     network, aipp = target.with_suffix(".atc.onnx"), target.with_suffix(".aipp.cfg")

@@ -21,12 +21,13 @@ from rich.console import Console
 
 from export.graph import Deployable, Graph, count_gflop, rewrite
 from export.verify import load_samples, verify
-from inference.command import InputError, run
+from inference.cli import run
 from inference.contract import METADATA_KEY, Contract
+from inference.errors import InputError
 from inference.files import replacing
-from inference.session import Segmenter
-from training.model import Arch, UNet
-from training.trained import open_trained
+from inference.runtime.session import Segmenter
+from training.networks.unet import Arch, UNet
+from training.weights import open_trained
 
 OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document
 

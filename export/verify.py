@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from inference.command import InputError
-from inference.files import find_images
-from inference.pixels import read_resized, resize
+from inference.errors import InputError
+from inference.images.folders import find_images
+from inference.images.pixels import read_resized, resize
 from training.synthesize import make_lesion
 
-MOST_DIFFERENCE = 1e-4  # of probability, at any pixel
-LEAST_IOU = 0.999  # of the masks of all images together
+MAX_DIFFERENCE = 1e-4  # of probability, at any pixel
+MIN_IOU = 0.999  # of the masks of all images together
 IMAGES = 4
 BATCHES = (slice(0, 1), slice(1, 4))  # one image alone, and three at once
 
@@ -57,7 +57,7 @@ def verify(
         The largest difference of probability.
 
     Raises:
-        ParityError: a difference at or above MOST_DIFFERENCE, or an IoU at or below LEAST_IOU.
+        ParityError: a difference at or above MAX_DIFFERENCE, or an IoU at or below MIN_IOU.
     """
     with torch.no_grad():
         pairs = [
@@ -68,10 +68,10 @@ def verify(
     difference = float(np.abs(expected - found).max())
     iou = mask_iou(expected > threshold, found > threshold)
     # Written so that a NaN fails.
-    if not (difference < MOST_DIFFERENCE and iou > LEAST_IOU):
+    if not (difference < MAX_DIFFERENCE and iou > MIN_IOU):
         raise ParityError(
             f"the exported model differs from the network: probability by {difference:.2g} (must stay "
-            f"below {MOST_DIFFERENCE}), mask IoU {iou:.5f} (must be above {LEAST_IOU}); nothing written"
+            f"below {MAX_DIFFERENCE}), mask IoU {iou:.5f} (must be above {MIN_IOU}); nothing written"
         )
     return difference
 

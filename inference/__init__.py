@@ -6,4 +6,4 @@ import os
 # takes so many. OpenCV reads the limit when it is loaded, so it is set before anything imports cv2.
 _limit = os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
 _number = _limit.rstrip("KkMmBb")
-MOST_PIXELS = int(_number) * {"": 1, "kb": 2**10, "mb": 2**20}[_limit[len(_number) :].lower()]
+MAX_PIXELS = int(_number) * {"": 1, "kb": 2**10, "mb": 2**20}[_limit[len(_number) :].lower()]

@@ -20,14 +20,15 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from inference.command import InputError, run
-from inference.ensemble import Looks, find_provider
-from inference.job import Job, Saved
+from inference.batch.job import Job, Saved
+from inference.batch.writer import Done, Failure, Writer
+from inference.cli import run
+from inference.errors import InputError
+from inference.images.pixels import Source
 from inference.models import SHIPPED
-from inference.pixels import Source
-from inference.products import Done, Failure, Writer
-from inference.session import Provider
-from inference.stream import segment_images
+from inference.runtime.session import Provider
+from inference.runtime.stream import segment_images
+from inference.runtime.tta import Looks, find_provider
 
 IMAGES_PER_TASK = 64  # what is done again when a worker dies, at most
 

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference.command import InputError
+from inference.errors import InputError
 
 VERSION = 1
 METADATA_KEY = "contract"

@@ -7,27 +7,22 @@ python -m inference.evaluate images/ masks/ --predictions made/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import tyro
 from rich.console import Console
 
-from inference.command import InputError, run, track
-from inference.ensemble import Looks
-from inference.files import index_images, index_masks, replacing
+from inference.cli import run
+from inference.errors import InputError
+from inference.files import replacing
 from inference.machine import usable_cores
-from inference.masks import make_mask
 from inference.models import HELD_OUT, SHIPPED, read_held_out
-from inference.pixels import Source, read_mask
-from inference.scores import Compared, compare, summarise, tabulate
-from inference.session import Provider, require_threads
-from inference.stream import Model, Segmented, map_ahead, segment_images
-
-Pairs = dict[str, tuple[Path, Path]]  # image and true mask by name
+from inference.runtime.session import Provider, require_threads
+from inference.runtime.tta import Looks
+from inference.scoring.evaluation import score_model, score_predictions
+from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
+from inference.scoring.summary import tabulate
 
 
 def evaluate(
@@ -75,31 +70,6 @@ def evaluate(
             temporary.write_text(json.dumps(scores, indent=2) + "\n")
 
 
-def find_pairs(images: Path, masks: Path) -> Pairs:
-    """Finds the image and the true mask of every name.
-
-    Raises:
-        InputError: an image has no mask, or a mask no image.
-    """
-    names, truths = index_images(images), index_masks(masks)
-    require_same_names(names, truths, images, masks)
-    return {name: (path, truths[name]) for name, path in names.items()}
-
-
-def pair_up(folders: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Pairs folders of images with those of their masks, which follow them.
-
-    Raises:
-        InputError: one is left over.
-    """
-    if len(folders) % 2:
-        raise InputError(
-            f"{len(folders)} folders: images and masks come in pairs, as in data/test data/test_GT; "
-            "add the missing one"
-        )
-    return list(zip(folders[::2], folders[1::2]))
-
-
 def warn_of_known(pairs: Pairs) -> None:
     """Says so where the model that ships may have been trained on an image that it is scored on."""
     held_out = read_held_out("test")
@@ -110,65 +80,6 @@ def warn_of_known(pairs: Pairs) -> None:
             f"of {HELD_OUT.name}: if they are of ISIC 2018 Task 1, {SHIPPED.name} was trained or chosen "
             "on them, and these scores flatter it; inference.reproduce leaves them out"
         )
-
-
-def require_same_names(
-    images: Iterable[str], masks: Iterable[str], image_folder: Path, mask_folder: Path
-) -> None:
-    """Raises InputError unless every image has a mask and every mask an image."""
-    for has, lacks, here, there in (
-        (set(images), set(masks), image_folder, mask_folder),
-        (set(masks), set(images), mask_folder, image_folder),
-    ):
-        if alone := sorted(has - lacks):
-            raise InputError(
-                f"{there}: {len(alone)} of the names in {here} are missing, {alone[0]} first; "
-                "images and masks must match one to one: add the missing or move the rest away"
-            )
-
-
-def score_model(model: Model, pairs: Pairs, threads: int) -> dict[str, Any]:
-    """Scores a model's masks, as `scores.summarise` reports them.
-
-    Raises:
-        InputError: an image or a mask cannot be read, or their sizes differ.
-    """
-    truths: dict[Source, Path] = dict(pairs.values())
-
-    def check(image: Segmented) -> Compared:
-        if image.error:
-            raise InputError(image.error)
-        mask = make_mask(image.probability, image.height, image.width, model.contract)
-        return compare_files(truths[image.source], mask, image.source)
-
-    compared = segment_images(model, truths, check, threads=threads)
-    return summarise(list(pairs), list(track(compared, "scoring", len(pairs))))
-
-
-def score_predictions(pairs: Pairs, made: dict[str, Path], threads: int) -> dict[str, Any]:
-    """Scores masks that anyone made, as `scores.summarise` reports them.
-
-    Raises:
-        InputError: a mask cannot be read, or the sizes of two differ.
-    """
-
-    def check(name: str) -> Compared:
-        return compare_files(pairs[name][1], read_mask(made[name]), made[name])
-
-    with ThreadPoolExecutor(threads) as pool:
-        compared = map_ahead(pool, check, pairs, ahead=4 * threads)
-        return summarise(list(pairs), list(track(compared, "scoring", len(pairs))))
-
-
-def compare_files(truth_path: Path, predicted: np.ndarray, source: Source) -> Compared:
-    """Compares a mask with the true one, which is read from its file, at its own size."""
-    truth = read_mask(truth_path)
-    if truth.shape != predicted.shape:
-        raise InputError(
-            f"{source}: is {predicted.shape[1]} x {predicted.shape[0]}, its mask {truth_path} is "
-            f"{truth.shape[1]} x {truth.shape[0]}; the sizes must be equal: resize neither, find the pair"
-        )
-    return compare(truth, predicted)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from inference.command import InputError, run
-from inference.evaluate import Pairs, find_pairs, pair_up, score_model
+from inference.cli import run
+from inference.errors import InputError
 from inference.files import replacing
 from inference.machine import usable_cores
 from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8, read_held_out
-from inference.session import Provider, Segmenter, require_threads
+from inference.runtime.session import Provider, Segmenter, require_threads
+from inference.scoring.evaluation import score_model
+from inference.scoring.pairs import Pairs, find_pairs, pair_up
 
 
 class Published(NamedTuple):

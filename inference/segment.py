@@ -11,14 +11,15 @@ from typing import Annotated
 
 import tyro
 
-from inference.command import InputError, run
-from inference.ensemble import Looks
-from inference.job import Job, Saved
+from inference.batch.job import Job, Saved
+from inference.batch.writer import Writer
+from inference.cli import run
+from inference.errors import InputError
 from inference.machine import usable_cores
 from inference.models import SHIPPED
-from inference.products import Writer
-from inference.session import Provider
-from inference.stream import Stopwatch, segment_images
+from inference.runtime.session import Provider
+from inference.runtime.stream import Stopwatch, segment_images
+from inference.runtime.tta import Looks
 
 
 def segment(

@@ -13,7 +13,7 @@ import torch
 from export.graph import Deployable
 from export.to_onnx import build_model
 from inference.contract import Contract
-from training.model import UNet
+from training.networks.unet import UNet
 from training.prepare import prepare
 from training.synthesize import synthesize
 

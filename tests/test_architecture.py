@@ -63,7 +63,7 @@ print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    assert "onnxruntime" in loaded and "inference.stream" in loaded
+    assert "onnxruntime" in loaded and "inference.runtime.stream" in loaded
     assert not {"torch", "onnx", "training", "matplotlib", "PIL"} & set(loaded)
 
 
@@ -94,7 +94,7 @@ def test_devices_are_named_in_one_file_a_runtime(layer: str) -> None:
 def test_providers_are_named_in_one_file() -> None:
     for layer in LAYERS:
         for path in modules(layer):
-            if path != ROOT / "inference" / "session.py":
+            if path != ROOT / "inference" / "runtime" / "session.py":
                 named = [word for word in words(path) if word.endswith("ExecutionProvider")]
                 assert not named, f"{path} says {named}"
 
@@ -103,7 +103,7 @@ def test_cores_are_counted_in_one_file() -> None:
     """All of the machine's are more than a process may use in a container or under a scheduler."""
     for layer in ("inference", "training", "export", "app"):
         for path in modules(layer):
-            allowed = path.name in {"machine.py", "checkup.py"} and layer == "inference"
+            allowed = path.name in {"machine.py", "checks.py"} and layer == "inference"
             assert allowed or not {"cpu_count", "process_cpu_count"} & set(words(path)), path
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from export.to_onnx import to_onnx
-from inference.masks import make_mask
-from inference.pixels import read_image, resize
+from inference.images.pixels import read_image, resize
+from inference.masks.postprocess import make_mask
 from inference.segment import segment
 from training import checkpoint
 from training.config import TrainConfig

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inference.command import InputError
 from inference.contract import Contract
+from inference.errors import InputError
 from inference.files import replacing
-from training.model import UNet
+from training.networks.unet import UNet
 
 
 def save(path: Path, checkpoint: dict[str, Any]) -> None:

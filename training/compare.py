@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from inference.command import InputError, run
+from inference.cli import run
+from inference.errors import InputError
 from inference.markdown import tabulate
+from training.checkpointing import FREE
 from training.config import to_flags
 from training.run_folder import CONFIG
-from training.saver import FREE
 
 METRICS = "metrics.csv"
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")

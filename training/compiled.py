@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
-from inference.command import InputError
+from inference.errors import InputError
 
 
 def compile_network(network: nn.Module) -> Callable[[Tensor], Tensor]:

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
-from inference.command import InputError
+from inference.errors import InputError
 from training.device import Device
-from training.model import Arch, multiple
+from training.networks.unet import Arch, multiple
 
 Recipe = Literal["default", "reference"]
 Flag = Annotated[bool, FlagCreatePairsOff]

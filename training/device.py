@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from inference.command import InputError
+from inference.errors import InputError
 from inference.machine import usable_cores
 from training.memory import keep_memory
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from inference.command import InputError
+from inference.errors import InputError
 
 if TYPE_CHECKING:  # which imports the names of devices, and those import this
     from training.config import TrainConfig

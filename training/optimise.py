@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from inference.command import InputError
+from inference.errors import InputError
 from training.config import TrainConfig
 from training.device import Runtime
 from training.distributed import Ranks

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, from_numpy, nn
 
 from inference.files import replacing
-from inference.metrics import score
-from inference.outputs import draw_outline, make_sheet, write_image
-from training.cache import Split
+from inference.images.write import write_image
+from inference.masks.drawing import draw_outline, make_sheet
+from inference.scoring.metrics import score
+from training.data.cache import Split
 from training.device import Runtime
 from training.validate import predict
 

@@ -28,13 +28,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from inference.command import InputError, run
-from inference.files import list_images, replacing
+from inference.cli import run
+from inference.errors import InputError
+from inference.files import replacing
+from inference.images.folders import list_images
 from inference.machine import usable_cores
-from training.cache import open_split
-from training.model import MULTIPLE
-from training.pairs import Inspection, Pair, find_pairs, inspect_all
-from training.split import SPLITS, find_near_duplicates, group_names, read_groups, split_groups
+from training.data.cache import open_split
+from training.data.pairs import Inspection, Pair, find_pairs, inspect_all
+from training.data.split import SPLITS, find_near_duplicates, group_names, read_groups, split_groups
+from training.networks.unet import MULTIPLE
 
 
 class Entry(NamedTuple):

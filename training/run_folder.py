@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from inference.command import InputError
+from inference.errors import InputError
 from inference.files import replacing
 from inference.machine import usable_cores
 from training.config import TrainConfig

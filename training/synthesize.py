@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 import tyro
 
-from inference.command import InputError, run, track
-from inference.files import list_images
-from inference.outputs import write_image
+from inference.cli import run, track
+from inference.errors import InputError
+from inference.images.folders import list_images
+from inference.images.write import write_image
 
 IMAGES = "ISIC2018_Task1-2_Training_Input"
 MASKS = "ISIC2018_Task1_Training_GroundTruth"

@@ -12,25 +12,25 @@ import sys
 
 import torch
 
-from inference.command import one_line_errors
+from inference.cli import one_line_errors
 from inference.contract import Contract
-from inference.metrics import average
-from training.cache import open_split
+from inference.scoring.metrics import average
+from training.checkpointing import LAST, Checkpointer, StoppedError, StopSignals, load_state
 from training.compiled import compile_network
 from training.config import TrainConfig, read_config
-from training.data import Batches
+from training.data.batches import Batches
+from training.data.cache import open_split
 from training.device import Runtime
 from training.distributed import Ranks, ending_at_once, launch, must_launch
 from training.journal import Journal, SilentJournal
 from training.loss import LOSSES
 from training.memory import explain_memory
-from training.model import UNet
+from training.networks.unet import UNet
 from training.optimise import Stepper
 from training.plots import draw_overlays
 from training.run_folder import open_run
-from training.saver import LAST, Requests, Saver, StoppedError, load_state
-from training.trained import take_weights
 from training.validate import validate
+from training.weights import take_weights
 
 
 def train(config: TrainConfig) -> int:
@@ -40,7 +40,7 @@ def train(config: TrainConfig) -> int:
         The exit code: 0, or 128 + the signal that stopped it.
     """
     runtime = Runtime(config)
-    with Ranks(runtime.device) as ranks, Requests().listen() as requests, explain_memory(config):
+    with Ranks(runtime.device) as ranks, StopSignals().listen() as requests, explain_memory(config):
         try:
             fit(config, runtime, ranks, requests)
         except StoppedError as stopped:
@@ -48,7 +48,7 @@ def train(config: TrainConfig) -> int:
     return 0
 
 
-def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests) -> None:
+def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: StopSignals) -> None:
     """The training itself."""
     contract = Contract(size=config.size, provenance={"arch": config.arch, "width": config.width})
     training = open_split(config.data, "train", config.size)
@@ -71,7 +71,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: Requests)
         journal: SilentJournal = Journal(ranks, config.epochs, len(batches), run)
     else:
         journal = SilentJournal(ranks, config.epochs, len(batches))
-    saver = Saver(config, contract, network, step, runtime, ranks, journal, requests)
+    saver = Checkpointer(config, contract, network, step, runtime, ranks, journal, requests)
     if resume and (state := load_state(config, journal)):
         saver.restore(state)
     forward = compile_network(replica) if config.compile else replica

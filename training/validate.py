@@ -1,4 +1,4 @@
-"""Validation: per-image scores at the network's size, by the rules of inference.metrics."""
+"""Validation: per-image scores at the network's size, by the rules of inference.scoring.metrics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inference.metrics import count
-from training.cache import Split
+from inference.scoring.metrics import count
 from training.config import TrainConfig
-from training.data import in_order
+from training.data.batches import in_order
+from training.data.cache import Split
 from training.device import Runtime
 from training.distributed import Ranks
 
@@ -32,7 +32,7 @@ def validate(
             in use, never to logits.
 
     Returns:
-        (images, 4) counts as `inference.metrics.count` makes them, the same on every rank.
+        (images, 4) counts as `inference.scoring.metrics.count` makes them, the same on every rank.
     """
     ranks.copy_buffers(network)
     counts = np.zeros((len(split), 4), np.int64)

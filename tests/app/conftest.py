@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.files import is_image
-from inference.outputs import write_image
-from inference.session import Segmenter
+from inference.images.folders import is_image
+from inference.images.write import write_image
+from inference.runtime.session import Segmenter
 from training.synthesize import make_lesion
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.__main__ import read_auth
-from inference.command import InputError
+from inference.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,8 +32,8 @@ def test_an_image_of_too_many_pixels_is_refused(tmp_path: Path, model: Path) -> 
 import app
 from pathlib import Path
 from app.service import Service
-from inference.command import InputError
-from inference.session import Segmenter
+from inference.cli import InputError
+from inference.runtime.session import Segmenter
 service = Service({{"one": Segmenter(Path({str(model)!r}), 1)}})
 try:
     service.read(Path({str(path)!r}))

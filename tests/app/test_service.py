@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from app.card import describe_model
-from app.reading import PREVIEW, adjust, draw_heat, draw_preview
+from app.prediction import PREVIEW, adjust, draw_heat, draw_preview
 from app.service import FIRST_ALONE, SECOND_ALONE, Service
-from inference.command import InputError
+from inference.errors import InputError
 from inference.evaluate import evaluate
+from inference.runtime.session import Segmenter
 from inference.segment import segment
-from inference.session import Segmenter
 
 
 class Counting:
@@ -185,7 +185,7 @@ def test_uploads_of_one_name_and_broken_zips_spoil_nothing(
 def test_too_many_at_once_are_refused(
     service: Service, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.service.MOST_FILES", 2)
+    monkeypatch.setattr("app.service.MAX_FILES", 2)
     with pytest.raises(InputError, match="at most 2 at once"):
         service.segment_all(photographs, service.contract, lambda results, total: results)
 

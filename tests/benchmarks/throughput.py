@@ -32,16 +32,18 @@ import tyro
 from PIL import Image, ImageOps
 from rich.console import Console
 
-from inference.command import run
-from inference.files import list_images, replacing
+from inference.cli import run
+from inference.files import replacing
+from inference.images.folders import list_images
+from inference.images.pixels import read_image, read_resized
+from inference.images.write import write_image
 from inference.machine import usable_cores
-from inference.masks import find_lesion
-from inference.outputs import write_image, write_runs
-from inference.pixels import read_image, read_resized
-from inference.session import Segmenter
-from inference.stream import Segmented, map_ahead, segment_images
+from inference.masks.png import write_runs
+from inference.masks.postprocess import find_lesion
+from inference.runtime.session import Segmenter
+from inference.runtime.stream import Segmented, map_ahead, segment_images
 from training import checkpoint as checkpoints
-from training.model import UNet
+from training.networks.unet import UNet
 
 SIZES = ((1022, 767), (3008, 2000), (6000, 4000))  # of ISIC's photos, width and height
 GRAIN = 6  # levels of sensor noise, so that enlarged photos are no easier to decode than real ones

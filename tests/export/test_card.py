@@ -9,13 +9,13 @@ import torch
 
 from export.card import describe_recipe, to_command, write_card
 from export.to_onnx import to_onnx
-from inference.command import InputError
 from inference.contract import Contract
+from inference.errors import InputError
 from inference.evaluate import evaluate
-from inference.files import index_images
 from inference.models import SHIPPED
+from inference.scoring.pairs import index_images
 from training.config import make_config, read_config
-from training.model import UNet
+from training.networks.unet import UNet
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from export.graph import Deployable, Graph, PhaseConv, count_gflop, fold_norms, rewrite
-from export.portable import read_portable_model
+from export.onnx_file import read_onnx_file
 from export.to_onnx import build_model, to_onnx
 from export.winograd import WinogradConv, WinogradUpConv
-from inference.command import InputError
 from inference.contract import Contract
-from inference.session import Segmenter
-from training.model import Arch, UNet, UpConv, conv_norm_relu
+from inference.errors import InputError
+from inference.runtime.session import Segmenter
+from training.networks.unet import Arch, UNet, UpConv, conv_norm_relu
 
 # Operators that onnxruntime, OpenVINO and ATC all read.
 ALLOWED = {
@@ -158,8 +158,8 @@ def test_export_arranges_the_graph_as_told(network: UNet, tmp_path: Path) -> Non
     assert operators["phases"]["Conv"] == operators["plain"]["Conv"] + 12
     assert operators["winograd"].keys() <= ALLOWED - {"Resize"}
     with pytest.raises(InputError, match="without --graph"):
-        read_portable_model(tmp_path / "winograd.onnx")
-    assert read_portable_model(tmp_path / "phases.onnx")[1].size == 64
+        read_onnx_file(tmp_path / "winograd.onnx")
+    assert read_onnx_file(tmp_path / "phases.onnx")[1].size == 64
 
 
 def test_deployed_networks_run_in_evaluation_mode() -> None:

@@ -12,8 +12,8 @@ from export.to_fp16 import to_fp16
 from export.to_int8 import to_int8
 from export.to_om import to_om
 from export.verify import ParityError
-from inference.command import InputError
-from inference.session import Segmenter
+from inference.errors import InputError
+from inference.runtime.session import Segmenter
 
 
 def test_the_inside_is_float16_and_the_outside_stays(

@@ -15,13 +15,13 @@ from export.to_fp16 import to_fp16
 from export.to_int8 import MEASUREMENTS_KEY, find_shared, object_to, to_int8
 from export.to_om import to_om
 from export.to_onnx import build_model
-from inference import benchmark
-from inference.command import InputError
-from inference.comparison import Row, Subject
+from inference.benchmark import __main__ as benchmark
+from inference.benchmark.comparison import Row, Subject
 from inference.contract import METADATA_KEY, Contract
-from inference.pixels import read_resized
-from inference.session import Segmenter, installed_providers
-from training.model import UNet
+from inference.errors import InputError
+from inference.images.pixels import read_resized
+from inference.runtime.session import Segmenter, installed_providers
+from training.networks.unet import UNet
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def exported(network: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def quantised(exported: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quantized(exported: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That model in INT8, measured; whether it is faster is the machine's affair."""
     path = tmp_path_factory.mktemp("int8") / "model-int8.onnx"
     code = to_int8(exported, path, data / "train", data / "train_GT", calibration=8, rounds=2)
@@ -45,11 +45,11 @@ def metadata(path: Path) -> dict[str, str]:
     return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
 
 
-def test_every_runtime_opens_it_and_agrees(exported: Path, quantised: Path, data: Path) -> None:
+def test_every_runtime_opens_it_and_agrees(exported: Path, quantized: Path, data: Path) -> None:
     images = command.read_evenly(sorted((data / "test").iterdir()), 6, 64)
     expected = Segmenter(exported, provider="cpu")(images)
     for provider in {"cpu", *installed_providers()}:
-        segmenter = Segmenter(quantised, provider=provider)
+        segmenter = Segmenter(quantized, provider=provider)
         source = Segmenter(exported, provider="cpu").contract
         provenance = {**source.provenance, "precision": "int8"}
         assert segmenter.contract == dataclasses.replace(source, provenance=provenance)
@@ -59,8 +59,8 @@ def test_every_runtime_opens_it_and_agrees(exported: Path, quantised: Path, data
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.98
 
 
-def test_convolutions_are_quantised_per_channel_but_for_the_last(quantised: Path) -> None:
-    model = onnx.load(quantised)
+def test_convolutions_are_quantised_per_channel_but_for_the_last(quantized: Path) -> None:
+    model = onnx.load(quantized)
     writers = {output: node for node in model.graph.node for output in node.output}
     constants = {entry.name: entry for entry in model.graph.initializer}
     convs = [node for node in model.graph.node if node.op_type == "Conv"]
@@ -77,8 +77,8 @@ def test_convolutions_are_quantised_per_channel_but_for_the_last(quantised: Path
     assert model.ir_version <= 8
 
 
-def test_the_phases_of_an_upsampling_share_a_scale(quantised: Path) -> None:
-    model = onnx.load(quantised)
+def test_the_phases_of_an_upsampling_share_a_scale(quantized: Path) -> None:
+    model = onnx.load(quantized)
     writers = {output: node for node in model.graph.node for output in node.output}
     checked = 0
     for node in model.graph.node:
@@ -91,8 +91,8 @@ def test_the_phases_of_an_upsampling_share_a_scale(quantised: Path) -> None:
     assert checked == 4
 
 
-def test_measurements_are_inside(exported: Path, quantised: Path) -> None:
-    entries = metadata(quantised)
+def test_measurements_are_inside(exported: Path, quantized: Path) -> None:
+    entries = metadata(quantized)
     assert entries.keys() == {METADATA_KEY, MEASUREMENTS_KEY}
     measured = json.loads(entries[MEASUREMENTS_KEY])
     assert measured["calibration"] == 8
@@ -103,8 +103,8 @@ def test_measurements_are_inside(exported: Path, quantised: Path) -> None:
         assert row["fps"] > 0 and 0 <= row["dice"] <= 1 and not row["error"]
     sizes = {row["model"]: row["megabytes"] for row in rows}
     assert sizes["model-int8.onnx"] < sizes["model.onnx"]
-    assert quantised.stat().st_size < exported.stat().st_size
-    assert {path.name for path in quantised.parent.iterdir()} == {"model-int8.onnx"}
+    assert quantized.stat().st_size < exported.stat().st_size
+    assert {path.name for path in quantized.parent.iterdir()} == {"model-int8.onnx"}
 
 
 Rows = tuple[list[Row], list[Row]]
@@ -158,7 +158,7 @@ def test_a_poor_model_is_written_and_ends_with_3(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(command, "LEAST_IOU", 1.1)
+    monkeypatch.setattr(command, "MIN_IOU", 1.1)
     monkeypatch.setattr(command, "installed_providers", lambda: ["cpu"])
     target = tmp_path / "model-int8.onnx"
     assert to_int8(exported, target, data / "test", calibration=2, rounds=1) == 3
@@ -205,14 +205,14 @@ def test_masks_are_compared_in_a_runtime_that_opens_both(
     assert "are not compared" in printed and "no runtime here runs both models" in printed
 
 
-def test_int8_is_converted_to_nothing(quantised: Path, data: Path, tmp_path: Path) -> None:
+def test_int8_is_converted_to_nothing(quantized: Path, data: Path, tmp_path: Path) -> None:
     target, said = tmp_path / "again.onnx", "is INT8 already; give the float32 file"
     with pytest.raises(InputError, match=said):
-        to_int8(quantised, target, data / "test")
+        to_int8(quantized, target, data / "test")
     with pytest.raises(InputError, match=said):
-        to_fp16(quantised, target)
+        to_fp16(quantized, target)
     with pytest.raises(InputError, match=said):
-        to_om(quantised, tmp_path / "model.om", "Ascend310", dry_run=True)
+        to_om(quantized, tmp_path / "model.om", "Ascend310", dry_run=True)
     assert not list(tmp_path.iterdir())
 
 

@@ -17,9 +17,9 @@ from export.atc import AtcOptions, aipp_config, atc_arguments, cut_normalisation
 from export.graph import Deployable, rewrite
 from export.to_om import to_om
 from export.to_onnx import build_model
-from inference.command import InputError
 from inference.contract import Contract
-from training.model import UNet
+from inference.errors import InputError
+from training.networks.unet import UNet
 
 GOLDEN = Path(__file__).parent / "atc"
 CHIPS = ("Ascend310", "Ascend310P3", "Ascend310B1", "Ascend910A", "Ascend910B3")

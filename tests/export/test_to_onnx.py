@@ -10,11 +10,11 @@ from export import to_onnx as exporter
 from export.graph import Deployable
 from export.to_onnx import to_onnx
 from export.verify import ParityError
-from inference.command import InputError
 from inference.contract import METADATA_KEY, Contract
-from inference.session import Segmenter
+from inference.errors import InputError
+from inference.runtime.session import Segmenter
 from tests.training.reference_networks import ReferenceNetwork
-from training.model import ReferenceArch, UNet
+from training.networks.unet import ReferenceArch, UNet
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_failed_export_leaves_the_earlier_file(
     target = tmp_path / "model.onnx"
     to_onnx(checkpoint, target)
     before = target.read_bytes()
-    monkeypatch.setattr("export.verify.MOST_DIFFERENCE", 0.0)
+    monkeypatch.setattr("export.verify.MAX_DIFFERENCE", 0.0)
     with pytest.raises(ParityError):
         to_onnx(checkpoint, target)
     assert target.read_bytes() == before

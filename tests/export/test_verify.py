@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from export.verify import ParityError, load_samples, verify
-from inference.command import InputError
-from inference.pixels import read_resized
+from inference.errors import InputError
+from inference.images.pixels import read_resized
 
 
 class Redness(nn.Module):

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from inference import cluster
+from inference.batch.job import Job
 from inference.cluster import Worker, segment_on_cluster
-from inference.command import InputError
-from inference.job import Job
+from inference.errors import InputError
+from inference.runtime.session import Segmenter
 from inference.segment import segment
-from inference.session import Segmenter
 from tests.inference.test_segment import contents
 from training.synthesize import make_lesion
 

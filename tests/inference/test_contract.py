@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from inference.command import InputError
 from inference.contract import Contract
+from inference.errors import InputError
 
 
 def test_json_round_trip_keeps_every_entry() -> None:

@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.command import InputError
+from inference.errors import InputError
 from inference.evaluate import evaluate
-from inference.metrics import METRICS
+from inference.images.write import write_image
+from inference.masks.png import write_mask
 from inference.models import SHIPPED, read_held_out
-from inference.outputs import write_image, write_mask
+from inference.runtime.session import Segmenter
+from inference.scoring.metrics import METRICS
 from inference.segment import segment
-from inference.session import Segmenter
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from inference.command import InputError
-from inference.files import find_images, index_images, index_masks, replacing
+from inference.errors import InputError
+from inference.files import replacing
+from inference.images.folders import find_images
+from inference.scoring.pairs import index_images, index_masks
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import pytest
 
 from inference import models
 from inference import reproduce as module
-from inference.command import InputError
-from inference.files import index_images
-from inference.metrics import METRICS
+from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8, read_held_out
 from inference.reproduce import PUBLISHED, reproduce
+from inference.scoring.metrics import METRICS
+from inference.scoring.pairs import index_images
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.command import InputError
-from inference.job import parse_shard
-from inference.masks import make_mask
-from inference.outputs import write_mask
-from inference.pixels import read_image, read_levels, read_mask, read_resized
+from inference.batch.job import parse_shard
+from inference.errors import InputError
+from inference.images.pixels import read_image, read_levels, read_mask, read_resized
+from inference.masks.formats import decode_geojson, decode_rle
+from inference.masks.png import write_mask
+from inference.masks.postprocess import make_mask
+from inference.runtime.session import Provider, Segmenter
 from inference.segment import segment
-from inference.session import Provider, Segmenter
-from inference.shapes import decode_geojson, decode_rle
 from training.synthesize import make_lesion
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, distributed, nn
 
 from training.config import make_config
-from training.data import Split
+from training.data.batches import Split
 from training.device import Runtime
 from training.distributed import Ranks, SynchronisedNorm
-from training.model import UNet
+from training.networks.unet import UNet
 from training.optimise import Stepper
 from training.validate import validate
 

@@ -17,7 +17,7 @@ from torch_npu.optim import npu_fused_adam, npu_fused_adamw, npu_fused_optim_bas
 from training.config import make_config
 from training.device import Runtime, open_npu
 from training.distributed import Ranks
-from training.model import UNet
+from training.networks.unet import UNet
 from training.optimise import Stepper
 
 

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 import torch
 
-from inference.command import InputError
 from inference.contract import Contract
+from inference.errors import InputError
 from training import checkpoint
-from training.model import UNet
+from training.networks.unet import UNet
 
 
 def make_checkpoint(weights: UNet, average: UNet | None = None) -> dict[str, Any]:

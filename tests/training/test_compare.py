@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.command import InputError
+from inference.errors import InputError
 from training.compare import tabulate_runs
 from training.config import make_config
 

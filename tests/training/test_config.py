@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import training
-from inference.command import InputError
+from inference.errors import InputError
 from training.config import TrainConfig, make_config, read_config
 
 ROOMS = Path(training.__file__).parent

@@ -9,15 +9,15 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from inference.command import InputError
-from inference.metrics import METRICS, count
+from inference.errors import InputError
+from inference.scoring.metrics import METRICS, count
 from training import journal as journals
-from training.cache import open_split
 from training.config import make_config
+from training.data.cache import open_split
 from training.device import Runtime
 from training.distributed import Ranks
 from training.journal import Journal, read_metrics
-from training.model import UNet
+from training.networks.unet import UNet
 from training.plots import COLUMNS, choose_rows, draw_curves, draw_overlays
 from training.run_folder import open_run
 

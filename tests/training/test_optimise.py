@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from inference.command import InputError
+from inference.errors import InputError
 from training.config import TrainConfig, make_config
 from training.device import Runtime
 from training.distributed import Ranks
 from training.loss import LOSSES
-from training.model import UNet
+from training.networks.unet import UNet
 from training.optimise import PATIENCE, Stepper, make_schedule
 from training.synthesize import make_lesion
 

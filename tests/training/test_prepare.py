@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.command import InputError
-from inference.outputs import write_image, write_mask
-from inference.pixels import read_image, read_mask, resize, resize_mask
-from training import pairs
-from training.cache import open_split
+from inference.errors import InputError
+from inference.images.pixels import read_image, read_mask, resize, resize_mask
+from inference.images.write import write_image
+from inference.masks.png import write_mask
+from training.data import pairs
+from training.data.cache import open_split
+from training.data.split import SPLITS
 from training.prepare import prepare
-from training.split import SPLITS
 from training.synthesize import IMAGES, MASKS
 
 COUNTS = {"train": 21, "valid": 3, "test": 6}

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.command import InputError
+from inference.errors import InputError
 from training.synthesize import make_lesion, synthesize
 
 IMAGES = "ISIC2018_Task1-2_Training_Input"

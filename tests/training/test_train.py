@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from inference.command import InputError
-from inference.metrics import METRICS
+from inference.errors import InputError
+from inference.scoring.metrics import METRICS
 from training import checkpoint
 from training import train as story
 from training.config import make_config

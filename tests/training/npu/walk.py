@@ -12,7 +12,7 @@ from training import checkpoint
 from training.config import TrainConfig, make_config
 from training.device import Runtime
 from training.distributed import Ranks
-from training.model import UNet
+from training.networks.unet import UNet
 from training.optimise import Stepper
 from training.train import train
 

@@ -1,0 +1,65 @@
+"""Where the files of each image go in the output folder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from inference.errors import InputError
+from inference.images.pixels import Source
+
+
+def name_outputs(images: Sequence[tuple[Source, Path]], output: Path) -> dict[Source, Path]:
+    """Gives each image the path of its files in `output`, less their ending, relative to it.
+
+    Images that lie in `output` are left out. Where a folder holds a.jpg and a.png, the suffix stays in
+    the name. Where files of one name are given one by one, their folders stay as well.
+
+    Raises:
+        InputError: two images would write the same file, or none is left.
+    """
+    inside = output.resolve()
+    images = [image for image in images if not lies_in(inside, image[0])]
+    if not images:
+        raise InputError(f"{output}: holds all the images given; choose another --output folder")
+    places = tell_apart(images)
+    taken = Counter(relative.parent / relative.stem for relative in places.values())
+    stems: dict[Source, Path] = {}
+    owners: dict[Path, Source] = {}
+    for image, relative in places.items():
+        if ".." in relative.parts:
+            raise InputError(f"{image}: would lead out of {output}; give it without .. in its path")
+        stem = relative.with_suffix("")
+        stem = relative if taken[stem] > 1 else stem
+        if stem in owners:
+            raise InputError(
+                f"{owners[stem]} and {image} would write the same mask: names must differ; "
+                "segment them into two --output folders"
+            )
+        owners[stem], stems[image] = image, stem
+    return stems
+
+
+def lies_in(folder: Path, source: Source) -> bool:
+    """True for a file somewhere in a resolved folder."""
+    # The folder is resolved, not the file: a link may lead nowhere or to itself.
+    return isinstance(source, Path) and folder in (source.parent.resolve() / source.name).parents
+
+
+def tell_apart(images: Sequence[tuple[Source, Path]]) -> dict[Source, Path]:
+    """Files that share a relative path get one from the folder that they have in common."""
+    alike: dict[Path, list[Source]] = defaultdict(list)
+    for source, relative in images:
+        alike[relative].append(source)
+    places = dict(images)
+    for sources in alike.values():
+        # Not `absolute`, which keeps `..`: what is below the common folder is written below --output.
+        files = {
+            source: Path(os.path.abspath(source)) for source in sources if isinstance(source, Path)
+        }
+        if 1 < len(files) == len(sources):
+            common = os.path.commonpath(file.parent for file in files.values())
+            places.update({source: path.relative_to(common) for source, path in files.items()})
+    return places

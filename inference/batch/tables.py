@@ -1,0 +1,34 @@
+"""The tables of a run: masks.csv, errors.csv, measures.csv."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from inference.batch.writer import Done
+from inference.files import replacing
+from inference.masks.morphometry import Measures, to_millimetres
+
+
+def write_measures(path: Path, dones: Iterable[Done], mm_per_pixel: float | None) -> None:
+    """Writes measures.csv."""
+    rows = []
+    names: list[str] = [*Measures._fields]
+    for done in dones:
+        assert done.measures
+        sizes = to_millimetres(done.measures, mm_per_pixel) if mm_per_pixel else {}
+        names = [*Measures._fields, *sizes]
+        rows.append((done.row.image, *done.measures, *sizes.values()))
+    write_table(path, ("image", *names), rows)
+
+
+def write_table(path: Path, names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Writes rows as CSV, with a header line; a file's name keeps its bytes, UTF-8 or not."""
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(rows)

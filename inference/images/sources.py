@@ -1,0 +1,158 @@
+"""Images that are no files of this machine: members of zip archives, addresses, frames of videos."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from pathlib import Path
+from threading import Lock, Thread
+from urllib import request
+from urllib.error import HTTPError
+
+import cv2
+
+from inference.errors import InputError
+
+MAX_BYTES = 2**28  # of an image that is not a file of this machine
+MAX_SECONDS = 60.0  # for one address, from the start of the request to the last byte received
+CHUNK = 2**16
+
+
+@dataclass(frozen=True)
+class Member:
+    """An image in a zip archive."""
+
+    archive: Path
+    name: str
+    opened: zipfile.ZipFile = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.archive}/{self.name}"
+
+    def read_bytes(self) -> bytes:
+        """Unpacks it in memory; it may claim any size, so that is looked at first."""
+        if self.opened.getinfo(self.name).file_size > MAX_BYTES:
+            raise InputError(f"{self}: unpacks to more than {MAX_BYTES} bytes; unpack it yourself")
+        try:
+            return self.opened.read(self.name)
+        except Exception as error:  # each way of packing has errors of its own
+            raise InputError(f"{self}: cannot be unpacked ({error}); unpack it yourself") from error
+
+
+@dataclass(frozen=True)
+class Address:
+    """An image behind an http or https address."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    def read_bytes(self) -> bytes:
+        """Downloads it, up to MAX_BYTES and for MAX_SECONDS at most."""
+        downloaded: Future[bytes] = Future()
+
+        def work() -> None:
+            try:
+                downloaded.set_result(self._download(time.monotonic() + MAX_SECONDS))
+            except Exception as error:  # it is raised below
+                downloaded.set_exception(error)
+
+        # A thread that can be left behind: the name's look-up and the headers know no limit in all.
+        Thread(target=work, daemon=True).start()
+        if not wait([downloaded], MAX_SECONDS).done:
+            raise self._limit()
+        try:
+            return downloaded.result()
+        except InputError:
+            raise
+        except (OSError, ValueError, OverflowError, HTTPException) as error:
+            reason = error or type(error).__name__
+            raise InputError(
+                f"{self.url}: cannot be downloaded ({reason}); check the address, or try again"
+            ) from error
+
+    def _download(self, end: float) -> bytes:
+        data = bytearray()
+        with open_web(self.url) as response:
+            while chunk := response.read1(CHUNK):
+                data += chunk
+                if len(data) > MAX_BYTES or time.monotonic() > end:
+                    raise self._limit()
+            if response.length:  # `read1` takes a connection that was cut for the end
+                raise IncompleteRead(bytes(data), response.length)
+        return bytes(data)
+
+    def _limit(self) -> InputError:
+        return InputError(
+            f"{self.url}: more than {MAX_BYTES} bytes or {MAX_SECONDS:.0f} seconds; "
+            "download it yourself"
+        )
+
+
+def open_web(url: str) -> HTTPResponse:
+    """Opens an http or https address, and follows it to no other kind: `urlopen` goes on to ftp."""
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler,
+        request.UnknownHandler,
+        request.HTTPHandler,
+        request.HTTPSHandler,
+        request.HTTPDefaultErrorHandler,
+        request.HTTPRedirectHandler,
+        request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    try:
+        response: HTTPResponse = opener.open(url, timeout=MAX_SECONDS)
+    except HTTPError as error:
+        error.close()  # it holds the connection
+        raise
+    return response
+
+
+class Video:
+    """A video file, of which one frame after the other is read; equal to another of the same path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._capture = cv2.VideoCapture(str(path))
+        self._next = 0
+        self._lock = Lock()
+        self.frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if not self._capture.isOpened() or self.frames < 1:
+            raise InputError(f"{path}: is not a video that OpenCV can read; convert it to MP4")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Video) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def read_frame(self, number: int) -> bytes:
+        """The bytes of one frame as an image file; any order, but the frames' own is the fastest."""
+        with self._lock:
+            if number != self._next:
+                self._capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+            read, pixels = self._capture.read()
+            self._next = number + 1
+        if not read:
+            raise InputError(f"{self.path}: frame {number} cannot be read; copy the video again")
+        return cv2.imencode(".bmp", pixels)[1].tobytes()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a video."""
+
+    video: Video = field(repr=False)
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.video.path}#{self.number}"
+
+    def read_bytes(self) -> bytes:
+        return self.video.read_frame(self.number)

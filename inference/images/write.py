@@ -1,0 +1,30 @@
+"""Pixels to image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from inference.errors import InputError
+from inference.files import write_bytes
+
+JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 92)
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Writes an image atomically, in the format of the path's suffix (.jpg, .png, ...).
+
+    Args:
+        path: where to; missing folders are made.
+        image: (H, W, 3) uint8 RGB, or (H, W) uint8 grey.
+
+    Raises:
+        InputError: no encoder for the suffix.
+    """
+    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    options = JPEG_OPTIONS if path.suffix.lower() == ".jpg" else ()
+    if not cv2.haveImageWriter(path.name):
+        raise InputError(f"{path}: cannot write this kind of image; use .png or .jpg")
+    write_bytes(path, cv2.imencode(path.suffix, pixels, options)[1].data)

@@ -1,0 +1,91 @@
+"""Images and their masks, paired by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from inference.errors import InputError
+from inference.images.folders import find_images
+
+Pairs = dict[str, tuple[Path, Path]]  # image and true mask by name
+
+
+def find_pairs(images: Path, masks: Path) -> Pairs:
+    """Finds the image and the true mask of every name.
+
+    Raises:
+        InputError: an image has no mask, or a mask no image.
+    """
+    names, truths = index_images(images), index_masks(masks)
+    require_same_names(names, truths, images, masks)
+    return {name: (path, truths[name]) for name, path in names.items()}
+
+
+def pair_up(folders: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Pairs folders of images with those of their masks, which follow them.
+
+    Raises:
+        InputError: one is left over.
+    """
+    if len(folders) % 2:
+        raise InputError(
+            f"{len(folders)} folders: images and masks come in pairs, as in data/test data/test_GT; "
+            "add the missing one"
+        )
+    return list(zip(folders[::2], folders[1::2]))
+
+
+def require_same_names(
+    images: Iterable[str], masks: Iterable[str], image_folder: Path, mask_folder: Path
+) -> None:
+    """Raises InputError unless every image has a mask and every mask an image."""
+    for has, lacks, here, there in (
+        (set(images), set(masks), image_folder, mask_folder),
+        (set(masks), set(images), mask_folder, image_folder),
+    ):
+        if alone := sorted(has - lacks):
+            raise InputError(
+                f"{there}: {len(alone)} of the names in {here} are missing, {alone[0]} first; "
+                "images and masks must match one to one: add the missing or move the rest away"
+            )
+
+
+def index_images(folder: Path) -> dict[str, Path]:
+    """Maps names to image files below a folder, sorted: NAME.jpg.
+
+    Raises:
+        InputError: `folder` does not exist or holds no image, or two images have one name.
+    """
+    return index(folder, {path: path.stem for path, _ in find_images([folder])})
+
+
+def index_masks(folder: Path) -> dict[str, Path]:
+    """Maps the names of images to their masks: NAME_segmentation.png, NAME_mask.png or NAME.png.
+
+    Where there are files of the first two kinds, all others (overlays, sheets) are passed over.
+
+    Raises:
+        InputError: `folder` does not exist or holds no mask, or two masks are for one name.
+    """
+    names = {path: image_name(path) for path, _ in find_images([folder])}
+    marked = {path: name for path, name in names.items() if name != path.stem}
+    return index(folder, marked or names)
+
+
+def index(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
+    """Turns file -> name round, refusing a name that two files have."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder; give a folder")
+    files: dict[str, Path] = {}
+    for path, name in sorted(names.items()):
+        if name in files:
+            raise InputError(f"{files[name]} and {path} are both for {name}; keep one of them")
+        files[name] = path
+    return files
+
+
+def image_name(mask: Path) -> str:
+    """The name of the image that a mask file belongs to."""
+    return re.sub(r"(_segmentation|_mask)$", "", mask.stem, flags=re.IGNORECASE)

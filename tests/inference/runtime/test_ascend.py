@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from inference.contract import Contract
+from inference.errors import InputError
+from inference.runtime.session import ProviderError, Segmenter
+from inference.segment import segment
+
+SIZE = 16
+
+
+@pytest.fixture(params=[(4,), (1, 2, 4)], ids=["static", "dynamic"])
+def om(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """An .om that stands for the red channel as probability, with its sidecar."""
+    path = tmp_path / "model.om"
+    path.write_bytes(b"om")
+    entries = {"contract": dataclasses.asdict(Contract(size=SIZE)), "batches": request.param}
+    path.with_suffix(".json").write_text(json.dumps(entries))
+    return path
+
+
+def redness(images: np.ndarray) -> np.ndarray:
+    assert images.dtype == np.uint8 and images.shape[1:] == (SIZE, SIZE, 3)
+    return (images[..., 0] / 255).astype(np.float32)
+
+
+class InferSession:
+    """A stand-in of ais_bench's."""
+
+    calls: list[tuple[int, str]]
+
+    def __init__(self, device: int, path: str) -> None:
+        assert device == 0 and Path(path).read_bytes() == b"om"
+        InferSession.calls = []
+
+    def infer(self, feeds: list[np.ndarray], mode: str) -> list[np.ndarray]:
+        (images,) = feeds
+        self.calls.append((len(images), mode))
+        return [redness(images)]
+
+
+@pytest.fixture
+def ais_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ais_bench", "ais_bench.infer"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    interface = ModuleType("ais_bench.infer.interface")
+    interface.InferSession = InferSession  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ais_bench.infer.interface", interface)
+
+
+class Device:
+    """A stand-in of pyACL: memory is a table of byte arrays, a model the function `redness`."""
+
+    def __init__(self, dynamic: bool) -> None:
+        self.memory: dict[int, bytearray] = {}
+        self.batch = 4
+        self.dynamic = dynamic
+        self.failing = ""
+        self.initialised = False
+        self.slow = 0.0  # seconds
+        self.ran: list[int] = []
+        self.rt = SimpleNamespace(
+            set_device=lambda device: self.answer("set_device"),
+            malloc=lambda size, policy: (self.allocate(bytearray(size)), self.answer("malloc")),
+            malloc_host=lambda size: (self.allocate(bytearray(size)), 0),
+            memcpy=self.memcpy,
+        )
+        self.util = SimpleNamespace(
+            bytes_to_ptr=lambda data: self.allocate(bytearray(data)),
+            ptr_to_bytes=lambda pointer, size: bytes(self.memory[pointer][:size]),
+        )
+        self.mdl = SimpleNamespace(
+            load_from_file=lambda path: (7, self.answer("load_from_file")),
+            create_desc=lambda: "description",
+            get_desc=lambda description, model: 0,
+            get_num_inputs=lambda description: 2 if dynamic else 1,
+            get_num_outputs=lambda description: 1,
+            get_input_size_by_index=lambda description, index: (4 * SIZE * SIZE * 3, 4)[index],
+            get_output_size_by_index=lambda description, index: 4 * SIZE * SIZE * 4,
+            create_dataset=list,
+            add_dataset_buffer=self.add_buffer,
+            get_input_index_by_name=self.find_input,
+            set_dynamic_batch_size=self.set_batch,
+            execute=self.execute,
+        )
+
+    def init(self) -> int:
+        if self.initialised:
+            return 100002
+        self.initialised = True
+        return self.answer("init")
+
+    def answer(self, call: str) -> int:
+        return 107001 if call == self.failing else 0
+
+    def allocate(self, data: bytearray) -> int:
+        self.memory[len(self.memory) + 1] = data
+        return len(self.memory)
+
+    def create_data_buffer(self, pointer: int, size: int) -> tuple[int, int]:
+        return pointer, size
+
+    def add_buffer(self, dataset: list, buffer: tuple[int, int]) -> tuple[list, int]:
+        dataset.append(buffer)
+        return dataset, 0
+
+    def memcpy(self, to: int, room: int, source: int, count: int, kind: int) -> int:
+        assert count <= room and kind in (1, 2)
+        self.memory[to][:count] = self.memory[source][:count]
+        return 0
+
+    def find_input(self, description: str, name: str) -> tuple[int, int]:
+        assert name == "ascend_mbatch_shape_data"
+        return 1, 0
+
+    def set_batch(self, model: int, inputs: list, index: int, batch: int) -> int:
+        assert self.dynamic and index == 1 and batch in (1, 2, 4)
+        self.batch = batch
+        return 0
+
+    def execute(self, model: int, inputs: list, outputs: list) -> int:
+        assert model == 7
+        time.sleep(self.slow)
+        pixels = np.frombuffer(self.memory[inputs[0][0]], np.uint8).reshape(4, SIZE, SIZE, 3)
+        result = redness(pixels[: self.batch]).tobytes()
+        self.memory[outputs[0][0]][: len(result)] = result
+        self.ran.append(self.batch)
+        return self.answer("execute")
+
+
+@pytest.fixture
+def acl(om: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
+    device = Device(dynamic="1" in om.with_suffix(".json").read_text().split("batches")[1])
+    monkeypatch.setitem(sys.modules, "ais_bench", None)
+    monkeypatch.setitem(sys.modules, "acl", device)  # type: ignore[arg-type]
+    return device
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 9])
+def test_ais_bench_segments_any_number(
+    om: Path, ais_bench: None, count: int, rng: np.random.Generator
+) -> None:
+    images = rng.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+    segmenter = Segmenter(om)
+    assert segmenter.provider == "cann" and segmenter.contract == Contract(size=SIZE)
+    found = segmenter(images)
+    assert found.dtype == np.float32 and np.array_equal(found, redness(images))
+    dynamic = len(json.loads(om.with_suffix(".json").read_text())["batches"]) > 1
+    assert {mode for _, mode in InferSession.calls} == {"dymbatch" if dynamic else "static"}
+    sizes = [size for size, _ in InferSession.calls]
+    expected = {1: [1], 3: [4], 4: [4], 9: [4, 4, 1]}[count] if dynamic else [4] * -(-count // 4)
+    assert sizes == expected
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_acl_segments_any_number(
+    om: Path, acl: Device, count: int, rng: np.random.Generator
+) -> None:
+    images = rng.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+    segmenter = Segmenter(om, provider="cann")
+    assert np.array_equal(segmenter(images), redness(images))
+    first = segmenter(images[:1])
+    segmenter(255 - images[:1])
+    assert np.array_equal(first, redness(images[:1]))
+    assert acl.dynamic or set(acl.ran) == {4}
+
+
+def test_a_process_opens_several_models(om: Path, acl: Device, rng: np.random.Generator) -> None:
+    images = rng.integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    for segmenter in (Segmenter(om), Segmenter(om)):
+        assert np.array_equal(segmenter(images), redness(images))
+
+
+def test_threads_that_share_a_model_get_their_own_results(
+    om: Path, acl: Device, rng: np.random.Generator
+) -> None:
+    images = rng.integers(0, 256, (8, 1, SIZE, SIZE, 3), dtype=np.uint8)
+    segmenter = Segmenter(om)
+    acl.slow = 0.01
+    with ThreadPoolExecutor(len(images)) as pool:
+        for found, image in zip(pool.map(segmenter, images), images, strict=True):
+            assert np.array_equal(found, redness(image))
+
+
+@pytest.mark.parametrize("call", ["init", "set_device", "load_from_file", "malloc", "execute"])
+def test_errors_of_acl_are_named(om: Path, acl: Device, call: str) -> None:
+    acl.failing = call
+    with pytest.raises(InputError, match=rf"{call}: failed with Ascend error 107001"):
+        Segmenter(om)(np.zeros((1, SIZE, SIZE, 3), np.uint8))
+
+
+def test_what_an_om_needs_is_said(om: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ais_bench", "acl"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match="needs ais_bench or acl"):
+        Segmenter(om)
+    with pytest.raises(ProviderError, match="runs on Ascend alone, not on cpu"):
+        Segmenter(om, provider="cpu")
+    sidecar = om.with_suffix(".json")
+    for text in ("{}", "no json", '{"contract": {"size": 0}, "batches": [1]}'):
+        sidecar.write_text(text)
+        with pytest.raises(InputError, match=r"is no sidecar|contract with size 0"):
+            Segmenter(om)
+    sidecar.unlink()
+    with pytest.raises(InputError, match=r"model\.json: is missing"):
+        Segmenter(om)
+
+
+def test_the_commands_open_an_om(om: Path, ais_bench: None, data: Path, tmp_path: Path) -> None:
+    assert segment([str(data / "test")], om, output=tmp_path / "masks") == 0
+    assert len(list((tmp_path / "masks").glob("*_segmentation.png"))) == 6

@@ -1,0 +1,148 @@
+"""Side by side and in order: the same masks for any threads and batches, in bounded memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inference.contract import Contract
+from inference.images.folders import list_images
+from inference.images.pixels import Source
+from inference.runtime.session import Segmenter
+from inference.runtime.stream import Segmented, Stopwatch, map_ahead, segment_images
+from training.synthesize import make_lesion
+
+
+def test_map_ahead_keeps_the_order_and_its_bound() -> None:
+    drawn = 0
+
+    def items() -> Iterator[int]:
+        nonlocal drawn
+        while drawn < 100:
+            drawn += 1
+            yield drawn
+
+    with ThreadPoolExecutor(4) as pool:
+        results = map_ahead(pool, lambda x: (time.sleep(0.001 * (x % 3)), x)[1], items(), ahead=5)
+        for expected in range(1, 101):
+            assert next(results) == expected
+            assert drawn <= expected + 5
+
+
+def test_map_ahead_stops_when_it_is_left() -> None:
+    done: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        results = map_ahead(pool, lambda x: (time.sleep(0.01), done.append(x))[1], range(50), 20)
+        next(results)
+        results.close()
+    assert len(done) < 10
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Made-up photos of several sizes, two of them broken."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, (height, width) in enumerate([(90, 120), (300, 200), (700, 900), (64, 64)] * 4):
+        image, _ = make_lesion(np.random.default_rng(number), height, width)
+        cv2.imwrite(str(folder / f"{number:02}.jpg"), image[..., ::-1])
+    (folder / "05.jpg").write_bytes(b"")
+    (folder / "11.jpg").write_bytes((folder / "10.jpg").read_bytes()[:2000])
+    return list_images(folder)
+
+
+def test_the_same_probabilities_for_any_threads_and_batches(
+    model: Path, photos: list[Path]
+) -> None:
+    segmenter = Segmenter(model, 2)
+
+    def segment(batch_size: int, threads: int) -> list[tuple[str, bytes, int, int, str]]:
+        def finish(image: Segmented) -> tuple[str, bytes, int, int, str]:
+            source, probability, *size, error = image
+            return str(source), probability.tobytes(), *size, error
+
+        return list(segment_images(segmenter, photos, finish, batch_size, threads))
+
+    expected = segment(1, 1)
+    assert [name for name, *_ in expected] == [str(path) for path in photos]
+    assert [bool(error) for *_, error in expected] == [i in (5, 11) for i in range(16)]
+    assert len({probability for _, probability, *_ in expected}) == 15
+    for batch_size, threads in ((1, 4), (3, 2), (8, 3), (64, 1)):
+        assert segment(batch_size, threads) == expected
+
+
+class Counted:
+    """An image that counts how many of its kind were read, ahead of those that were finished."""
+
+    lead = most = finished = 0
+    lock = threading.Lock()
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read_bytes(self) -> bytes:
+        with self.lock:
+            Counted.lead += 1
+            Counted.most = max(Counted.most, Counted.lead - Counted.finished)
+        return self.data
+
+
+def test_no_more_images_are_under_way_than_stated() -> None:
+    class Slow:
+        contract = Contract(size=16)
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            time.sleep(0.002)
+            return np.zeros(images.shape[:3], np.float32)
+
+    data = cv2.imencode(".png", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
+    sources: Iterator[Source] = (Counted(data) for _ in range(300))
+    batch_size, threads = 4, 2
+    for _ in segment_images(Slow(), sources, lambda image: image.error, batch_size, threads):
+        Counted.finished += 1
+    assert Counted.finished == 300
+    assert Counted.most <= 2 * (2 * batch_size) + batch_size + 2 * threads
+
+
+def test_stages_are_timed(model: Path, photos: list[Path]) -> None:
+    watch = Stopwatch()
+    list(segment_images(Segmenter(model), photos, lambda _: time.sleep(0.001), watch=watch))
+    assert set(watch.seconds) == {"decode", "infer", "write"}
+    assert min(watch.seconds.values()) > 0 and watch.seconds["write"] >= 0.001 * len(photos)
+
+
+def test_an_error_of_the_program_is_no_bad_image(photos: list[Path]) -> None:
+    class Broken:
+        contract = Contract(size=16)
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(segment_images(Broken(), photos, lambda image: image))
+
+
+@pytest.mark.parametrize(("count", "shapes"), [(3, {2}), (13, {4}), (4, {4})])
+def test_the_model_sees_one_batch_size(count: int, shapes: set[int], tmp_path: Path) -> None:
+    seen = set()
+
+    class Grey:
+        contract = Contract(size=16)
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            seen.add(len(images))
+            return images[..., 0].astype(np.float32)
+
+    for number in range(count):
+        cv2.imwrite(str(tmp_path / f"{number:02}.png"), np.full((16, 16), number, np.uint8))
+    (tmp_path / "01.png").write_bytes(b"broken")
+    found = list(segment_images(Grey(), list_images(tmp_path), lambda image: image, batch_size=4))
+    assert seen == shapes
+    assert [bool(image.error) for image in found] == [number == 1 for number in range(count)]
+    assert all((image.probability == i).all() for i, image in enumerate(found) if i != 1)

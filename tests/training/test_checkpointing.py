@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from inference.errors import InputError
+from training import checkpoint
+from training.checkpointing import LAST, PREVIOUS, load_state
+from training.config import make_config
+from training.distributed import Ranks
+from training.journal import SilentJournal
+
+KILLS = int(os.environ.get("KILLS", "2"))  # KILLS=20 make test: the long form
+EPOCHS = 2 + 2 * KILLS  # so that no run ends before it was killed so often
+RUN = f"--epochs {EPOCHS} --save-every 1".split()
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory: pytest.TempPathFactory, train_in_process: Any) -> dict[int, Path]:
+    """Runs that were not interrupted, by number of ranks."""
+    folders = {ranks: tmp_path_factory.mktemp("whole") / "run" for ranks in (1, 2)}
+    for ranks, folder in folders.items():
+        train_in_process(*RUN, "--out", folder, ranks=ranks)
+    return folders
+
+
+def wait_for_a_save(process: subprocess.Popen[str], run: Path) -> None:
+    """Returns when the process has saved a state, or has ended."""
+    began = time.time()
+    while process.poll() is None:
+        with suppress(FileNotFoundError):  # between two names
+            if (run / LAST).stat().st_mtime > began:
+                return
+        time.sleep(0.002)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(child) for child in listing.read_text().split()]
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL for the process and its workers, as when a machine goes down."""
+    with suppress(ProcessLookupError, FileNotFoundError):  # it has just ended by itself
+        for pid in (*workers_of(process), process.pid):
+            os.kill(pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(
+    ranks: int, whole_runs: dict[int, Path], start: Any, train_in_process: Any, tmp_path: Path
+) -> None:
+    chance = random.Random(ranks)
+    run = tmp_path / "run"
+    kills = 0
+    for _ in range(KILLS):
+        process = start(*RUN, "--out", run, *(["--resume"] if run.exists() else []), ranks=ranks)
+        wait_for_a_save(process, run)
+        time.sleep(chance.random() * 0.03)
+        kill(process)
+        kills += process.returncode == -signal.SIGKILL
+    assert kills > KILLS // 2
+    train_in_process(*RUN, "--out", run, "--resume", ranks=ranks)
+    for name in ("last.pt", "best.pt"):
+        assert same_weights(run / name, whole_runs[ranks] / name), name
+    epochs = [(run / "metrics.csv").read_text(), (whole_runs[ranks] / "metrics.csv").read_text()]
+    without_speed = [
+        [line.split(",")[:3] + line.split(",")[4:] for line in text.splitlines()] for text in epochs
+    ]
+    assert without_speed[0] == without_speed[1]
+    assert not list(run.glob(".*"))
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    """True if two checkpoints hold the same weights and averages, bit for bit."""
+    states = [torch.load(path, weights_only=True) for path in (one, other)]
+    weights, average = (
+        [state["weights"] for state in states],
+        [state.get("stepper", {}).get("average", {}) for state in states],
+    )
+    assert weights[0] and weights[0].keys() == weights[1].keys()
+    return all(
+        torch.equal(first[key], second[key])
+        for first, second in (weights, average)
+        for key in first
+    )
+
+
+@pytest.mark.parametrize(("ranks", "request_"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
+def test_a_stop_finishes_the_step_and_saves(
+    ranks: int,
+    request_: signal.Signals,
+    whole_runs: dict[int, Path],
+    start: Any,
+    train_in_process: Any,
+    tmp_path: Path,
+) -> None:
+    """Where there are two, SIGTERM reaches one of them alone: both stop at the same step."""
+    run = tmp_path / "run"
+    process = start(*RUN, "--out", run, ranks=ranks)
+    wait_for_a_save(process, run)
+    asked = workers_of(process)[-1] if ranks > 1 else process.pid
+    os.kill(asked, request_)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + request_, output
+    assert "--resume" in output
+    assert checkpoint.load(run / LAST)["position"]["epoch"] < EPOCHS
+    train_in_process(*RUN, "--out", run, "--resume", ranks=ranks)
+    assert same_weights(run / LAST, whole_runs[ranks] / LAST)
+
+
+def test_a_truncated_checkpoint_falls_back_to_the_one_before(
+    whole_runs: dict[int, Path], train_in_process: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole_runs[1], run)
+    with (run / LAST).open("r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) // 2)
+    output = train_in_process(*RUN, "--out", run, "--resume")
+    assert str(run / LAST) in output and "the one before" in output
+    assert same_weights(run / LAST, whole_runs[1] / LAST)
+    for name in (LAST, PREVIOUS):
+        (run / name).write_bytes(b"nothing")
+    assert "is no checkpoint" in train_in_process(*RUN, "--out", run, "--resume", code=2)
+
+
+def test_a_full_disk_is_a_line_and_the_last_checkpoint_is_kept(
+    whole_runs: dict[int, Path], tmp_path: Path
+) -> None:
+    state = checkpoint.load(whole_runs[1] / LAST)
+    path = tmp_path / LAST
+    checkpoint.save(path, state)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+        with pytest.raises(InputError, match="cannot be written"):
+            checkpoint.save(path, state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_state_is_complete_and_plain(whole_runs: dict[int, Path]) -> None:
+    state = checkpoint.load(whole_runs[1] / LAST)
+    assert state.keys() == {
+        *("config", "contract", "epoch", "position", "weights", "stepper", "random", "journal")
+    }
+    assert {"optimiser", "updates", "scaler", "average"} == state["stepper"].keys()
+    network, contract = checkpoint.open_network(state)
+    assert contract.size == 16
+    averaged = state["stepper"]["average"]["module.head.weight"]
+    assert torch.equal(network.head.weight, averaged)
+
+
+def test_other_settings_and_no_run_at_all_are_refused(whole_runs: dict[int, Path]) -> None:
+    journal = SilentJournal(Ranks(torch.device("cpu")), 1, 1)
+    saved = checkpoint.load(whole_runs[1] / LAST)["config"]
+    changes = {**saved, "out": whole_runs[1], "data": Path(saved["data"])}
+    assert load_state(make_config(**changes), journal)
+    assert load_state(make_config(**{**changes, "workers": 7, "save_every": 0}), journal)
+    with pytest.raises(InputError, match="--lr"):
+        load_state(make_config(**{**changes, "lr": 0.5}), journal)
+    with pytest.raises(InputError, match="no run"):
+        load_state(make_config(Path("d"), out=Path("/nowhere")), journal)

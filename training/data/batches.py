@@ -1,0 +1,89 @@
+"""The data set as training sees it: batches from the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from inference.errors import InputError
+from inference.runtime.stream import map_ahead
+from training.config import TrainConfig
+from training.data.augment import AUGMENTATIONS
+from training.data.cache import Split
+
+
+class Batches:
+    """Shuffled, augmented batches of one epoch after another; a call yields those of one.
+
+    Every image's chances come from (seed, epoch, image) alone, and the order of an epoch from (seed,
+    epoch): neither the number of workers nor of ranks nor an interruption changes them. What does not
+    fill a last batch waits for another epoch.
+
+    Args:
+        rank, ranks: this process and how many there are. Each makes an equal share of every batch.
+
+    Raises:
+        InputError: a batch cannot be shared out evenly.
+    """
+
+    def __init__(self, split: Split, config: TrainConfig, rank: int, ranks: int) -> None:
+        parts = ranks * config.accumulate
+        if config.batch_size % parts or len(split) < parts:
+            raise InputError(
+                f"--batch-size {config.batch_size} of {len(split)} images: must divide by {parts}, "
+                "devices times --accumulate; change it"
+            )
+        self._split, self._rank, self._ranks = split, rank, ranks
+        self._batch = min(config.batch_size, len(split) // parts * parts)
+        self._share = self._batch // parts
+        self._parts = config.accumulate
+        self._seed, self._workers = config.seed, max(1, config.workers)
+        self._augment = AUGMENTATIONS[config.augmentation]
+        cv2.setNumThreads(1)  # several images at once, not several threads for one
+
+    def __len__(self) -> int:
+        """Steps an epoch."""
+        return len(self._split) // self._batch
+
+    def __call__(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields this rank's share of each batch from step `first` on, in as many parts as are asked for.
+
+        Yields:
+            (B, S, S, 3) uint8 RGB images and (B, S, S) uint8 masks, 0 or 1.
+        """
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._split))
+        batches = order[: len(self) * self._batch].reshape(len(self), self._batch)[first:]
+        own = batches[:, self._rank :: self._ranks].reshape(-1, self._share)
+        with ThreadPoolExecutor(self._workers) as pool:
+            draw = partial(self._draw, epoch)
+            yield from map_ahead(pool, draw, own, ahead=2 * self._workers)
+
+    def _draw(self, epoch: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        images = np.empty((len(rows), *self._split.images.shape[1:]), np.uint8)
+        masks = np.empty((len(rows), *self._split.masks.shape[1:]), np.uint8)
+        for place, row in enumerate(rows):
+            rng = np.random.default_rng([self._seed, epoch, row])
+            images[place], masks[place] = self._augment(
+                rng, self._split.images[row], self._split.masks[row]
+            )
+        return torch.from_numpy(images), torch.from_numpy(masks)
+
+
+def in_order(
+    split: Split, batch_size: int, rank: int = 0, ranks: int = 1
+) -> Iterator[tuple[np.ndarray, Tensor, np.ndarray]]:
+    """Every image once over all ranks, unchanged.
+
+    Yields:
+        (B,) rows of the split, (B, S, S, 3) uint8 images and (B, S, S) uint8 masks.
+    """
+    own = np.arange(rank, len(split), ranks)
+    for start in range(0, len(own), batch_size):
+        rows = own[start : start + batch_size]
+        yield rows, torch.from_numpy(split.images[rows]), split.masks[rows]

@@ -1,0 +1,135 @@
+"""Which image is for what: training, validation or test, photographs of one lesion together."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from inference.errors import InputError
+from inference.images.folders import is_image
+
+SPLITS = ("train", "valid", "test")
+SIDE = 16  # frequencies a side: 255 bits without the mean
+# Near duplicates differ in 0 to 40 bits, different lesions on alike skin in 60 and more.
+MAX_BITS = 50
+
+
+def hash_image(image: np.ndarray) -> str:
+    """Perceptual hash: the signs of an image's low frequencies against their median.
+
+    Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions, section 3.2.1.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (4 * SIDE, 4 * SIDE), interpolation=cv2.INTER_AREA)
+    frequencies = cv2.dct(small.astype(np.float32))[:SIDE, :SIDE].ravel()[1:]
+    return np.packbits(frequencies > np.median(frequencies)).tobytes().hex()
+
+
+def find_near_duplicates(hashes: dict[str, str]) -> Iterator[set[str]]:
+    """Yields pairs of names whose hashes differ in at most MAX_BITS."""
+    names = list(hashes)
+    packed = np.array([list(bytes.fromhex(hashes[name])) for name in names], dtype=np.uint8)
+    signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+    bits = signs.shape[1]
+    for first, row in enumerate(signs):
+        # Of two rows of signs, the product is (bits that agree) - (bits that differ).
+        differing = (bits - signs[first + 1 :] @ row) / 2
+        for second in np.flatnonzero(differing <= MAX_BITS):
+            yield {names[first], names[first + 1 + second]}
+
+
+def read_groups(path: Path) -> list[set[str]]:
+    """Reads groups of names from a CSV file with the columns name and group.
+
+    Raises:
+        InputError: no such file, or not those columns.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a CSV file with the columns name and group")
+    try:
+        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not text in UTF-8 ({error.reason}); save it so") from error
+    if not {"name", "group"} <= set(rows.fieldnames or ()):
+        raise InputError(f"{path}: has the columns {rows.fieldnames}; needs name and group")
+    groups: dict[str, set[str]] = {}
+    for row in rows:
+        if row["group"]:  # an empty cell is no group
+            name = Path(row["name"])
+            groups.setdefault(row["group"], set()).add(name.stem if is_image(name) else row["name"])
+    return list(groups.values())
+
+
+def group_names(names: Iterable[str], alike: Iterable[set[str]]) -> dict[str, str]:
+    """Joins sets of names wherever they share one.
+
+    Args:
+        names: all of them.
+        alike: sets of names that belong together; what is not in `names` is passed over.
+
+    Returns:
+        name -> group, which is called after its first name.
+    """
+    group = {name: {name} for name in sorted(names)}
+    for together in alike:
+        parts = {id(group[name]): group[name] for name in together if name in group}
+        if len(parts) > 1:
+            joined = set().union(*parts.values())
+            group.update(dict.fromkeys(joined, joined))
+    return {name: min(members) for name, members in group.items()}
+
+
+def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
+    """Splits names 70/10/20, groups whole.
+
+    The order is that of a hash of seed and group, so it is the same with any library on any machine.
+    Groups of several are dealt first; single images then fill each split to its exact number.
+
+    Args:
+        groups: name -> group.
+
+    Returns:
+        name -> split.
+
+    Raises:
+        InputError: a split would be empty.
+    """
+    members: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        members.setdefault(group, []).append(name)
+    images = len(groups)
+    valid = max(1, images // 10)
+    train = max(1, min(images * 7 // 10, images - valid - 1))
+    room = {"train": train, "valid": valid, "test": images - train - valid}
+    targets = dict(room)
+
+    def order(group: str) -> tuple[int, str]:
+        return -len(members[group]), hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()
+
+    splits: dict[str, str] = {}
+    for group in sorted(members, key=order):
+        size = len(members[group])
+        fitting = [split for split in SPLITS if room[split] >= size]
+        if fitting:
+            split = max(fitting, key=lambda split: room[split] / targets[split])
+        else:
+            split = max(SPLITS, key=lambda split: room[split])
+        room[split] -= size
+        splits.update(dict.fromkeys(members[group], split))
+    if empty := set(SPLITS).difference(splits.values()):
+        raise InputError(
+            f"{images} images in {len(members)} groups: none is left for {empty.pop()}; "
+            "give at least 3 groups"
+        )
+    return splits

