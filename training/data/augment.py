@@ -7,6 +7,7 @@ Every change takes the source of all its chance first: the same state gives the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -169,3 +170,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "reference": augment_like_reference,
     "none": leave,
 }
+if TYPE_CHECKING:
+    AugmentationName = str
+else:
+    AugmentationName = Literal[tuple(AUGMENTATIONS)]  # the choices of the command line
