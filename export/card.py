@@ -34,8 +34,8 @@ from inference.runtime.session import Segmenter, installed_providers
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs, find_pairs
 from training import checkpoint as checkpoints
-from training.compare import tabulate_runs
 from training.config import make_config, to_flags
+from training.run_table import tabulate_runs
 from training.weights import open_network
 
 PROSE = Path(__file__).with_name("card.md")
