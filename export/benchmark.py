@@ -14,12 +14,12 @@ import torch
 import tyro
 
 from export.graph import Deployable, count_gflop
-from export.to_onnx import open_source
 from inference.benchmark.__main__ import open_subjects, report, require_counts
 from inference.benchmark.comparison import Subject
 from inference.cli import run
 from inference.runtime.session import Provider
 from training.networks.unet import UNet
+from training.weights import open_network
 
 
 def benchmark(
@@ -65,10 +65,10 @@ def torch_subjects(checkpoint: Path, batch: int) -> list[Subject]:
     }
     subjects = []
     for name, layout in layouts.items():
-        network, contract = open_source(checkpoint, arch=None)
+        network, contract = open_network(checkpoint)
         deployed = Deployable(network).to(memory_format=layout)  # type: ignore[call-overload]
         compute = run_eagerly(deployed)
-        megabytes, gflop = checkpoint.stat().st_size / 1e6, contract.provenance["gflop"]
+        megabytes, gflop = checkpoint.stat().st_size / 1e6, count_gflop(network, contract.size)
         subject = Subject(checkpoint.name, name, batch, compute, contract.size, megabytes, gflop)
         subjects.append(subject)
     return subjects

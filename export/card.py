@@ -34,9 +34,9 @@ from inference.runtime.session import Segmenter, installed_providers
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs, find_pairs
 from training import checkpoint as checkpoints
-from training.compare import tabulate_runs
 from training.config import make_config, to_flags
-from training.weights import open_trained
+from training.run_table import tabulate_runs
+from training.weights import open_network
 
 PROSE = Path(__file__).with_name("card.md")
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
@@ -137,7 +137,7 @@ def describe_files(files: list[Path]) -> str:
 
 def describe_network(model: Path, checkpoint: Path) -> str:
     contract = Segmenter(model).contract
-    network, _ = open_trained(checkpoint)
+    network, _ = open_network(checkpoint)
     weights = sum(weight.numel() for weight in network.parameters())
     made = contract.provenance
     clean_up = [

@@ -7,7 +7,6 @@ python -m export.to_onnx AttU_Net.pkl model.onnx          the public reference's
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import warnings
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.files import replacing
 from inference.runtime.session import Segmenter
-from training.networks.unet import Arch, UNet
-from training.weights import open_trained
+from training.networks.unet import Arch, require_size
+from training.weights import open_network
 
 OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document
 
@@ -37,7 +36,7 @@ class Changes:
     """Entries of the contract that are chosen after training, on validation images; None keeps what is.
 
     Attributes:
-        size: Side of the input in pixels, a multiple of 16 (attunet_lite0: 32): another than in training.
+        size: Side of the input in pixels, if not that of training; multiples of 32 suit every network.
         threshold: A pixel is lesion when its probability is above it.
         largest_region: Keep the largest connected region of a mask alone.
         fill_holes: Fill the holes of a mask.
@@ -103,8 +102,12 @@ def export_model(
         raise InputError(f"--recurrence {recurrence}: at least 1; leave it out")
     if target.suffix != ".onnx":
         raise InputError(f"{target}: must end in .onnx; change the name")
-    network, contract = open_source(source, arch, recurrence, changes)
-    contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
+    network, contract = open_network(source, arch, recurrence)
+    contract = changes.apply(contract)
+    require_size(contract.size, network.encoder.stride)
+    gflop = round(count_gflop(network, contract.size), 4)
+    provenance = {**contract.provenance, "gflop": gflop, "graph": graph}
+    contract = dataclasses.replace(contract, provenance=provenance)
     deployed = Deployable(rewrite(network, graph, contract.size))
     model = build_model(deployed, contract)
     with replacing(target) as temporary:
@@ -113,31 +116,6 @@ def export_model(
         return verify(
             Deployable(network), Segmenter(temporary, provider="cpu"), samples, contract.threshold
         )
-
-
-def open_source(
-    path: Path,
-    arch: Arch | None = None,
-    recurrence: int = 2,
-    changes: Changes = Changes(),
-) -> tuple[UNet, Contract]:
-    """Opens a checkpoint of ours or of the reference; its hash goes into the contract.
-
-    Raises:
-        InputError: the checkpoint cannot be opened, or has no such size.
-    """
-    network, contract = open_trained(path, arch, recurrence)
-    contract = changes.apply(contract)
-    if contract.size < 1 or contract.size % network.multiple:
-        raise InputError(
-            f"--size {contract.size}: must be a multiple of {network.multiple}; change it"
-        )
-    origin = {
-        "checkpoint": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "gflop": round(count_gflop(network, contract.size), 4),
-    }
-    return network, dataclasses.replace(contract, provenance={**contract.provenance, **origin})
 
 
 def build_model(deployable: Deployable, contract: Contract) -> onnx.ModelProto:

@@ -14,8 +14,11 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
 from inference.errors import InputError
+from training.data.augment import AUGMENTATIONS, AugmentationName
 from training.device import Device
-from training.networks.unet import Arch, multiple
+from training.loss import LOSSES, LossName
+from training.networks.reference import ARCHS
+from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
 
 Recipe = Literal["default", "reference"]
 Flag = Annotated[bool, FlagCreatePairsOff]
@@ -47,9 +50,9 @@ class TrainConfig:
     has the lighter encoder of EfficientNet-Lite0."""
     width: int = 64
     """Channels of the first level: 64 in the papers; a quarter of it has 1/16 of the cost."""
-    size: int = 224
-    """Side of the square input in pixels; a multiple of 16, for attunet_lite0 of 32."""
-    augmentation: Literal["strong", "reference", "none"] = "strong"
+    size: int = DEFAULT_SIZE
+    """Side of the square input in pixels; multiples of 32 suit every network."""
+    augmentation: AugmentationName = "strong"
     """Random changes of the training images."""
 
     epochs: Annotated[int, arg(aliases=["--epoch"])] = 60
@@ -74,7 +77,7 @@ class TrainConfig:
     """Decay of the weights."""
     clip: float = 1.0
     """Largest norm of all gradients together; 0 leaves them."""
-    loss: Literal["bce", "dice", "bce_dice", "tversky", "focal_tversky"] = "bce_dice"
+    loss: LossName = "bce_dice"
     """Loss: binary cross-entropy, soft Dice, their sum, or one of the Tversky family."""
     ema: float = 0.995
     """Decay a step of the averaged weights, which are validated and exported; 0 for none."""
@@ -120,10 +123,13 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         indices = self.device_list.split(",") if self.device_list else []
-        step = multiple(self.arch)
         rules = {
+            "augmentation": (
+                self.augmentation in AUGMENTATIONS,
+                f"one of {', '.join(AUGMENTATIONS)}",
+            ),
+            "loss": (self.loss in LOSSES, f"one of {', '.join(LOSSES)}"),
             "width": (self.width >= 2, "at least 2"),
-            "size": (self.size > 0 and self.size % step == 0, f"a multiple of {step}"),
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "accumulate": (self.accumulate >= 1, "at least 1"),
@@ -152,6 +158,7 @@ class TrainConfig:
             if not holds:
                 flag, value = name.replace("_", "-"), getattr(self, name)
                 raise InputError(f"--{flag} {value}: must be {rule}; change it")
+        require_size(self.size, stride_of(self.arch))
 
     @property
     def devices(self) -> list[int]:
@@ -195,7 +202,6 @@ REFERENCE = {
     "ema": 0.0,
 }
 RECIPES: dict[Recipe, dict[str, Any]] = {"default": {}, "reference": REFERENCE}
-ARCHES = {"U_Net": "unet", "AttU_Net": "attunet", "R2U_Net": "r2unet", "R2AttU_Net": "r2attunet"}
 
 
 def make_config(data: Path, recipe: Recipe = "default", **changes: Any) -> TrainConfig:
@@ -221,7 +227,7 @@ def read_config(arguments: Sequence[str]) -> TrainConfig:
     Raises:
         InputError: a value is out of its range.
     """
-    arguments = [ARCHES.get(argument, argument) for argument in arguments]
+    arguments = [ARCHS.get(argument, argument) for argument in arguments]
     first = ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe", default="default")
     recipe = first.parse_known_args(arguments)[0].recipe

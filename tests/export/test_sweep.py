@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from export.sweep import WAYS, variants
-from export.to_onnx import Changes, open_source
+from export.to_onnx import Changes, to_onnx
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.evaluate import evaluate
@@ -39,7 +39,7 @@ def test_each_way_is_scored_as_evaluate_does(
 @pytest.mark.parametrize("changes", [{"size": 100}, {"size": 0}, {"threshold": 1.5}])
 def test_what_a_contract_cannot_be_is_refused(checkpoint: Path, changes: dict[str, float]) -> None:
     with pytest.raises(InputError, match="must be"):
-        open_source(checkpoint, changes=Changes(**changes))  # type: ignore[arg-type]
+        to_onnx(checkpoint, checkpoint.with_suffix(".onnx"), contract=Changes(**changes))  # type: ignore[arg-type]
 
 
 def test_changes_leave_the_rest_of_the_contract() -> None:

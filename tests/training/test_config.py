@@ -84,7 +84,7 @@ def test_a_value_out_of_range_is_refused_by_its_flag(name: str, value: object) -
 def test_no_setting_is_parsed_and_not_used() -> None:
     """Each field is read from a configuration outside the class, or by a property that is."""
     reads: set[str] = set()
-    for path in ROOMS.glob("*.py"):
+    for path in ROOMS.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         owners = {"config", "chosen", "_config"}
         for node in ast.walk(tree):

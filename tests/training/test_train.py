@@ -16,6 +16,7 @@ from training.journal import read_metrics
 from training.memory import explain_memory
 from training.train import train
 from training.validate import MIRRORINGS, predict
+from training.weights import open_network
 
 TINY = {"device": "cpu", "width": 2, "size": 16, "batch_size": 4, "epochs": 1}
 FILES = "last.pt best.pt metrics.csv config.json environment.json log.txt curves.png overlays.jpg"
@@ -28,7 +29,7 @@ def configure(dataset: Path, out: Path, **changes: Any) -> Any:
 def test_a_run_leaves_what_it_promises(dataset: Path, tmp_path: Path) -> None:
     assert train(configure(dataset, tmp_path / "run", epochs=2)) == 0
     assert set(FILES.split()) <= {path.name for path in (tmp_path / "run").iterdir()}
-    network, contract = checkpoint.open_network(checkpoint.load(tmp_path / "run" / "best.pt"))
+    network, contract = open_network(tmp_path / "run" / "best.pt")
     assert contract.size == 16 and not network.training
 
 
