@@ -4,7 +4,7 @@
 
 Every 2x2 cell of the output comes from a 4x4 tile d of the input with 16 products per channel, not 36.
 B' d B are depthwise convolutions with 2x2 taps, the products are 1x1 convolutions, A' and A are sums. It
-is exact up to rounding, by no more than float32 convolutions differ among runtimes. It pays off in float32
+is exact up to rounding, by no more than float32 convolutions differ among runtimes. It pays in float32
 on CPUs, when many channels share the cost of the transforms; in INT8 and float16 the sums lose precision.
 """
 
