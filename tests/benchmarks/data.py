@@ -31,7 +31,7 @@ from inference.machine import processor, usable_cores
 from training.config import make_config
 from training.data.batches import Batches
 from training.data.cache import Split
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 BATCH = 16
 CACHED = 1024  # images in the cache: 200 MB at 224

@@ -26,7 +26,7 @@ from inference.images.write import write_image
 from inference.masks.png import write_mask
 from tests.benchmarks.data import describe_machine
 from training.run_folder import read_metrics
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 
 def bench_scaling(

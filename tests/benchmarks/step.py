@@ -34,7 +34,7 @@ from training.journal import SilentJournal
 from training.loss import LOSSES
 from training.networks.unet import UNet
 from training.optimise import Stepper
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 WARM_UP = 3
 Contestant = Literal["plain", "ours"]

@@ -21,7 +21,7 @@ from inference.errors import InputError
 from inference.runtime.session import Segmenter
 from inference.segment import segment
 from tests.inference.test_segment import contents
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 WITHOUT_RAY = importlib.util.find_spec("ray") is None
 

@@ -21,7 +21,7 @@ from inference.masks.png import write_mask
 from inference.masks.postprocess import make_mask
 from inference.runtime.session import Provider, Segmenter
 from inference.segment import segment
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 
 def contents(folder: Path) -> dict[str, bytes]:

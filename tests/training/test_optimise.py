@@ -15,7 +15,7 @@ from training.distributed import Ranks
 from training.loss import LOSSES
 from training.networks.unet import UNet
 from training.optimise import MAX_SKIPPED, Stepper, make_schedule
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 LEVELS = [
     {"opt_level": "O0"},

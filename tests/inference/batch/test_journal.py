@@ -25,7 +25,7 @@ from inference.images.find import find_sources
 from inference.runtime.session import Segmenter
 from inference.segment import segment
 from tests.inference.test_segment import contents
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 KILLS = 20
 

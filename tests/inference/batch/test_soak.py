@@ -18,7 +18,7 @@ import pytest
 
 from inference.segment import segment
 from tests.inference.test_segment import contents
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 IMAGES = int(os.environ.get("SOAK_IMAGES", "600"))
 BROKEN = (b"", b"text", b"\xff\xd8\xff\xe0 cut", b"\x89PNG\r\n\x1a\n cut", b"GIF89a")

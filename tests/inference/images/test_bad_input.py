@@ -30,7 +30,7 @@ from inference.masks import drawing as outputs
 from inference.runtime import stream
 from inference.runtime.stream import segment_images
 from inference.segment import segment
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 Picture = Callable[[Path], object]
 PICTURE = Image.fromarray(make_lesion(np.random.default_rng(7), 96, 128)[0])

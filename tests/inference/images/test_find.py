@@ -25,7 +25,7 @@ from inference.images.find import find_sources
 from inference.images.pixels import read_image
 from inference.images.sources import Address
 from inference.segment import segment
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 
 @pytest.fixture(scope="module")

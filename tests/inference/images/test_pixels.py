@@ -9,7 +9,7 @@ from PIL import Image
 
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_levels, read_mask, resize, resize_mask
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 EXIF_ORIENTATION = 0x0112
 

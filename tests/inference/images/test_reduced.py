@@ -16,7 +16,7 @@ from inference import MAX_PIXELS
 from inference.images.pixels import SPARE, choose_reduction, read_image, read_resized, resize
 from inference.masks.png import write_mask
 from training.data.cache import open_split
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 EXIF_ORIENTATION = 0x0112
 SIZE = 32

@@ -17,7 +17,7 @@ from inference.images.folders import list_images
 from inference.images.pixels import Source
 from inference.runtime.session import Segmenter
 from inference.runtime.stream import Segmented, Stopwatch, map_ahead, segment_images
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 
 def test_map_ahead_keeps_the_order_and_its_bound() -> None:
