@@ -227,7 +227,7 @@ class TestCards:
         assert finding.state == "broken" and finding.cure
 
     def test_a_tool_that_hangs(self, path_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(machine, "PATIENCE", 1)
+        monkeypatch.setattr(machine, "MAX_SECONDS", 1)
         stand_in(path_folder, "npu-smi", "exec sleep 60")
         finding = next(accelerators.check_ascend())
         assert (finding.state, finding.found) == ("broken", "no answer within 1 s")
