@@ -29,7 +29,7 @@ from inference.errors import InputError
 from inference.files import write_json
 from inference.machine import choose_threads
 from inference.models import HELD_OUT, SHIPPED, read_held_out
-from inference.runtime.tta import Looks
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model, score_predictions
 from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
 from inference.scoring.table import make_table
@@ -70,7 +70,7 @@ def evaluate(
     else:
         if model is None:
             warn_of_training_images(pairs)
-        segmenter = Looks(ensemble, tta).open(model or SHIPPED, threads, provider)
+        segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta)
         scores = score_model(segmenter, pairs, threads)
     Console().print(make_table(scores))
     if json_file:

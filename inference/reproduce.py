@@ -16,7 +16,7 @@ from inference.errors import InputError
 from inference.files import write_json
 from inference.machine import choose_threads
 from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8, read_held_out
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs, find_pairs, pair_up
 from inference.scoring.published import make_comparison

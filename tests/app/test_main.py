@@ -33,7 +33,7 @@ import app
 from pathlib import Path
 from app.service import Service
 from inference.cli import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 service = Service({{"one": Segmenter(Path({str(model)!r}), 1)}})
 try:
     service.read(Path({str(path)!r}))

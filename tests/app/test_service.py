@@ -13,9 +13,10 @@ import pytest
 from app.card import describe_model
 from app.prediction import PREVIEW, adjust, draw_heat, draw_preview
 from app.service import FIRST_ALONE, SECOND_ALONE, Service
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
 
 
@@ -44,7 +45,7 @@ def test_the_mask_is_the_command_lines_byte_for_byte(
 ) -> None:
     photograph = photographs[number]
     products = service.write(service.read(photograph), service.contract)
-    segment([str(photograph)], model, output=tmp_path, save=("mask", "overlay", "geojson"))
+    segment([str(photograph)], SegmentOptions(model, tmp_path, ("mask", "overlay", "geojson")))
     for path in products[:3]:
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
@@ -96,7 +97,7 @@ def test_a_batch_is_what_the_command_line_makes(
     assert [entry.row.image for entry in batch.done] == ["lesion-0.jpg", "more/inside/lesion.jpg"]
     assert [failure.image for failure in batch.failures] == ["broken.jpg"]
     assert len(batch.outlines) == 2
-    segment([str(photographs[0])], model, output=tmp_path / "cli")
+    segment([str(photographs[0])], SegmentOptions(model, tmp_path / "cli"))
     mask = "lesion-0_segmentation.png"
     with zipfile.ZipFile(batch.archive) as archive:
         names = set(archive.namelist())

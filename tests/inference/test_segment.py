@@ -14,12 +14,14 @@ import pytest
 from PIL import Image
 
 from inference.batch.job import parse_shard
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_levels, read_mask, read_resized
 from inference.masks.formats import decode_geojson, decode_rle
 from inference.masks.png import write_mask
 from inference.masks.postprocess import make_mask
-from inference.runtime.session import Provider, Segmenter
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import Provider
 from inference.segment import segment
 from training.synthesize import make_lesion
 
@@ -44,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_masks_are_those_of_the_model(folder: Path, model: Path, tmp_path: Path) -> None:
-    assert segment([str(folder)], model, tmp_path) == 1
+    assert segment([str(folder)], SegmentOptions(model, tmp_path)) == 1
     segmenter = Segmenter(model)
     with (tmp_path / "masks.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -73,7 +75,14 @@ def test_files_are_the_same_for_any_threads_and_batches(
     found = []
     for number, (batch_size, threads) in enumerate([(1, 1), (3, 2), (16, 4)]):
         output = tmp_path / str(number)
-        assert segment([str(folder)], model, output, save, batch_size, threads) == 1
+        assert (
+            segment(
+                [str(folder)],
+                SegmentOptions(model, output, save, batch_size=batch_size),
+                threads=threads,
+            )
+            == 1
+        )
         found.append(contents(output))
     assert found[0] == found[1] == found[2]
     assert len(found[0]) == 5 * 6 + 4
@@ -81,7 +90,10 @@ def test_files_are_the_same_for_any_threads_and_batches(
 
 def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Path) -> None:
     save = ("mask", "overlay", "contour", "rle", "geojson", "probability", "csv")
-    segment([str(folder / "0.jpg"), str(folder / "1.jpg")], model, tmp_path, save, mm_per_pixel=0.1)
+    segment(
+        [str(folder / "0.jpg"), str(folder / "1.jpg")],
+        SegmentOptions(model, tmp_path, save, mm_per_pixel=0.1),
+    )
     for name in "01":
         mask = read_mask(tmp_path / f"{name}_segmentation.png")
         assert np.array_equal(
@@ -110,7 +122,7 @@ def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Pa
 
 
 def test_millimetres_only_where_they_are_known(folder: Path, model: Path, tmp_path: Path) -> None:
-    segment([str(folder / "0.jpg")], model, tmp_path, ("csv",))
+    segment([str(folder / "0.jpg")], SegmentOptions(model, tmp_path, ("csv",)))
     assert "_mm" not in (tmp_path / "measures.csv").read_text()
     assert set(contents(tmp_path)) == {"masks.csv", "errors.csv", "measures.csv"}
 
@@ -129,26 +141,29 @@ def test_a_mask_is_read_alike_by_all(tmp_path: Path) -> None:
 
 
 def test_the_report_needs_no_other_file(folder: Path, model: Path, tmp_path: Path) -> None:
-    segment([str(folder)], model, tmp_path, ("mask", "report", "sheet"))
+    segment([str(folder)], SegmentOptions(model, tmp_path, ("mask", "report", "sheet")))
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 5 and "broken.jpg" in page
     assert 'src="http' not in page and "href" not in page
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width == 5 * 192
     with pytest.raises(InputError, match="add mask"):
-        segment([str(folder)], model, tmp_path, ("report",))
+        segment([str(folder)], SegmentOptions(model, tmp_path, ("report",)))
 
 
 def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
     summary_file = tmp_path / "summary.json"
-    segment([str(folder)], model, tmp_path / "masks", json_file=summary_file)
+    segment([str(folder)], SegmentOptions(model, tmp_path / "masks", json_file=summary_file))
     summary = json.loads(summary_file.read_text())
     assert (summary["images"], summary["errors"], summary["kept"]) == (5, 1, 0)
     assert set(summary["stages"]) == {"decode", "infer", "write"}
     assert all(seconds > 0 for seconds in summary["stages"].values())
     assert summary["fps"] * summary["seconds"] == pytest.approx(5, rel=0.05)
     (tmp_path / "masks" / "0_segmentation.png").unlink()
-    segment([str(folder)], model, tmp_path / "masks", json_file=summary_file, resume=True)
+    segment(
+        [str(folder)],
+        SegmentOptions(model, tmp_path / "masks", json_file=summary_file, resume=True),
+    )
     summary = json.loads(summary_file.read_text())
     assert summary["kept"] == 4
     assert summary["fps"] * summary["seconds"] == pytest.approx(1, rel=0.2)
@@ -158,7 +173,9 @@ def test_names_in_the_report_are_text(folder: Path, model: Path, tmp_path: Path)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "<b>x.jpg").write_bytes((folder / "0.jpg").read_bytes())
     (tmp_path / "images" / "<i>&.jpg").write_bytes(b"no image")
-    segment([str(tmp_path / "images")], model, tmp_path / "masks", ("mask", "report"))
+    segment(
+        [str(tmp_path / "images")], SegmentOptions(model, tmp_path / "masks", ("mask", "report"))
+    )
     page = (tmp_path / "masks" / "report.html").read_text()
     assert "&lt;b&gt;x.jpg" in page and page.count("&lt;i&gt;&amp;.jpg") == 2
     assert "<b>" not in page and "<i>" not in page
@@ -178,20 +195,22 @@ def test_cores_of_others_are_left_alone(
     monkeypatch.setattr(Segmenter, "__init__", note)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
-    assert segment([str(folder / "0.jpg")], model, tmp_path) == 0
+    assert segment([str(folder / "0.jpg")], SegmentOptions(model, tmp_path)) == 0
     assert opened == [2]
 
 
 @pytest.mark.parametrize("size", [0, -1, math.inf, math.nan])
 def test_a_pixel_has_a_size(size: float, folder: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="above 0 and finite"):
-        segment([str(folder)], model, tmp_path, mm_per_pixel=size)
+        segment([str(folder)], SegmentOptions(model, tmp_path, mm_per_pixel=size))
 
 
 def test_shards_part_the_images(folder: Path, model: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    segment([str(folder)], model, whole)
-    codes = [segment([str(folder)], model, parts, shard=f"{i}/3") for i in (1, 2, 3)]
+    segment([str(folder)], SegmentOptions(model, whole))
+    codes = [
+        segment([str(folder)], SegmentOptions(model, parts), shard=f"{i}/3") for i in (1, 2, 3)
+    ]
     assert sorted(codes) == [0, 0, 1]  # the broken one is in one part
     masks = {name: data for name, data in contents(whole).items() if name.endswith(".png")}
     assert {name: data for name, data in contents(parts).items() if name.endswith(".png")} == masks
@@ -199,7 +218,7 @@ def test_shards_part_the_images(folder: Path, model: Path, tmp_path: Path) -> No
     assert [len(part) for part in lines] == [2, 2, 1] or sum(map(len, lines)) == 5
     # Resumed without a shard, all that they did is gathered; nothing is computed again.
     times = {path: path.stat().st_mtime_ns for path in parts.rglob("*.png")}
-    assert segment([str(folder)], model, parts, resume=True) == 1
+    assert segment([str(folder)], SegmentOptions(model, parts, resume=True)) == 1
     assert contents(parts)["masks.csv"] == contents(whole)["masks.csv"]
     assert {path: path.stat().st_mtime_ns for path in parts.rglob("*.png")} == times
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
 from tests.inference.test_segment import contents
 from training.synthesize import make_lesion
@@ -78,5 +79,5 @@ def test_soak(folder: Path, model: Path, tmp_path: Path) -> None:
     assert len((many / "masks.csv").read_text().splitlines()) == 1 + IMAGES - len(errors)
 
     save = ("mask", "csv", "rle")
-    assert segment([str(folder)], model, single, save, batch_size=1, threads=1) == 1
+    assert segment([str(folder)], SegmentOptions(model, single, save, batch_size=1), threads=1) == 1
     assert contents(many) == contents(single)

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from inference.doctor import selftest as trial
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 
 
 def test_the_network_of_the_trial_is_the_file_that_onnx_would_write() -> None:

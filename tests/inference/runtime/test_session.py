@@ -11,7 +11,8 @@ import onnxruntime
 import pytest
 
 from inference.errors import InputError
-from inference.runtime.session import Provider, ProviderError, Segmenter, installed_providers
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import Provider, ProviderError, installed_providers
 
 
 @pytest.fixture

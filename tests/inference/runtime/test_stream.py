@@ -15,7 +15,7 @@ import pytest
 from inference.contract import Contract
 from inference.images.folders import list_images
 from inference.images.pixels import Source
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Segmented, Stopwatch, map_ahead, segment_images
 from training.synthesize import make_lesion
 

@@ -10,9 +10,10 @@ import pytest
 
 from export.graph import Deployable
 from export.to_onnx import build_model
+from inference.batch.options import SegmentOptions
 from inference.contract import Contract
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.runtime.tta import Ensemble, Flipped, Looks, Windowed
 from inference.segment import segment
 from training.networks.unet import UNet
@@ -76,10 +77,12 @@ def test_looks_in_a_run(network: UNet, model: Path, data: Path, tmp_path: Path) 
     full = Looks(ensemble=(model,), flips=True, windows=True).open(model, 1, "cpu")
     assert isinstance(full, Windowed) and isinstance(full.model, Flipped)
     looks = Looks(flips=True)
-    assert segment([str(data / "test")], model, tmp_path / "looks", looks=looks) == 0
+    assert (
+        segment([str(data / "test")], SegmentOptions(model, tmp_path / "looks"), looks=looks) == 0
+    )
     other = tmp_path / "other.onnx"
     onnx.save(build_model(Deployable(network), Contract(size=64, threshold=0.4)), other)
     with pytest.raises(InputError, match="models that are averaged must share it"):
         Looks(ensemble=(other,)).open(model, 1, "cpu")
     with pytest.raises(InputError, match="other settings"):
-        segment([str(data / "test")], model, tmp_path / "looks", resume=True)
+        segment([str(data / "test")], SegmentOptions(model, tmp_path / "looks", resume=True))
