@@ -15,25 +15,25 @@ SMALL, LARGE = 0.05, 0.25  # areas as shares of the frame, between which a lesio
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A predicted mask beside the true one.
+class ImageCounts:
+    """Counts of one image, and what groups need to know about it.
 
     Attributes:
         counts: (4,) int64 as `metrics.count` returns them.
-        cut_off: whether the true lesion touches the border of the frame.
+        cut_off: whether the true lesion touches the border of the image.
     """
 
     counts: np.ndarray
     cut_off: bool
 
 
-def compare(truth: np.ndarray, predicted: np.ndarray) -> Compared:
-    """Compares two masks, (H, W) bool."""
+def count_image(truth: np.ndarray, predicted: np.ndarray) -> ImageCounts:
+    """Counts the pixels of a true and a predicted mask, (H, W) bool."""
     borders = truth[0], truth[-1], truth[:, 0], truth[:, -1]
-    return Compared(count(truth, predicted), any(border.any() for border in borders))
+    return ImageCounts(count(truth, predicted), any(border.any() for border in borders))
 
 
-def summarise(names: Sequence[str], images: Sequence[Compared]) -> dict[str, Any]:
+def summarise(names: Sequence[str], images: Sequence[ImageCounts]) -> dict[str, Any]:
     """Turns the counts of every image into all that is reported.
 
     Args:
@@ -50,25 +50,25 @@ def summarise(names: Sequence[str], images: Sequence[Compared]) -> dict[str, Any
     pooled = score(counts.sum(axis=0))
     pooled.pop("thresholded_jaccard")  # defined for single images only
     return {
-        **describe(counts),
+        **average_group(counts),
         "intervals": bootstrap(counts),
         "pooled": {name: float(value) for name, value in pooled.items()},
         "groups": {
-            name: describe(counts[members])
-            for name, members in group(counts, [image.cut_off for image in images]).items()
+            name: average_group(counts[members])
+            for name, members in group_images(counts, [image.cut_off for image in images]).items()
             if members.any()
         },
         "worst": [{"image": names[i], "jaccard": float(jaccard[i])} for i in order],
     }
 
 
-def describe(counts: np.ndarray) -> dict[str, Any]:
+def average_group(counts: np.ndarray) -> dict[str, Any]:
     """Number of images, mean scores and failure rate of (images, 4) counts."""
     failures = score(counts)["jaccard"] < FAILURE
     return {"images": len(counts), **average(counts), "failure_rate": float(failures.mean())}
 
 
-def group(counts: np.ndarray, cut_off: Sequence[bool]) -> dict[str, np.ndarray]:
+def group_images(counts: np.ndarray, cut_off: Sequence[bool]) -> dict[str, np.ndarray]:
     """Groups images by their true masks: (images,) bool for each group's name."""
     true_positives, _, false_negatives, _ = counts.T
     share = (true_positives + false_negatives) / counts.sum(axis=1)
