@@ -67,7 +67,7 @@ def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
 
 
-def average(counts: np.ndarray) -> dict[str, float]:
+def average_scores(counts: np.ndarray) -> dict[str, float]:
     """Mean over images of each score: (images, 4) counts -> score by name."""
     return {name: float(scores.mean()) for name, scores in score(counts).items()}
 

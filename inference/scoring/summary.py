@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.scoring.metrics import FAILURE, average, bootstrap, count, score
+from inference.scoring.metrics import FAILURE, average_scores, bootstrap, count, score
 
 WORST = 10  # images listed by name
 SMALL, LARGE = 0.05, 0.25  # areas as shares of the frame, between which a lesion is medium-sized
@@ -65,7 +65,7 @@ def summarise(names: Sequence[str], images: Sequence[ImageCounts]) -> dict[str, 
 def average_group(counts: np.ndarray) -> dict[str, Any]:
     """Number of images, mean scores and failure rate of (images, 4) counts."""
     failures = score(counts)["jaccard"] < FAILURE
-    return {"images": len(counts), **average(counts), "failure_rate": float(failures.mean())}
+    return {"images": len(counts), **average_scores(counts), "failure_rate": float(failures.mean())}
 
 
 def group_images(counts: np.ndarray, cut_off: Sequence[bool]) -> dict[str, np.ndarray]:
