@@ -82,7 +82,7 @@ def lay_out_one(service: Service) -> None:
             measures = gr.Markdown(elem_id="measures")
             files = gr.Files(label=LANGUAGES("downloads"), interactive=False, elem_id="downloads")
 
-    def segment(
+    def run_model(
         path: Path | None, request: gr.Request
     ) -> tuple[Prediction | None, np.ndarray | None]:
         if path is None:
@@ -127,7 +127,7 @@ def lay_out_one(service: Service) -> None:
         "api_visibility": "private",
     }
     photograph.change(
-        segment, photograph, [kept, heat], show_progress_on=slider, api_visibility="private"
+        run_model, photograph, [kept, heat], show_progress_on=slider, api_visibility="private"
     ).success(**shown).success(**finished)
     for knob in knobs:
         knob.input(**shown, trigger_mode="always_last").success(**finished)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import tyro
+from tyro.conf import arg
 
 from inference.batch.job import Job
-from inference.batch.options import SegmentOptions
+from inference.batch.options import Images, Options, SegmentOptions
 from inference.batch.writer import Done, Writer
 from inference.cli import run
 from inference.errors import InputError
@@ -32,18 +32,20 @@ IMAGES_PER_TASK = 64  # at most so many are done again when a worker dies
 
 
 def segment_on_cluster(
-    images: Annotated[list[str], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")],
-    options: Annotated[SegmentOptions, tyro.conf.OmitArgPrefixes] = SegmentOptions(),  # noqa: B008  # frozen
-    address: str | None = None,
-    cores: int = 2,
+    images: Images,
+    options: Options = SegmentOptions(),  # noqa: B008  # frozen
+    address: Annotated[
+        str | None,
+        arg(metavar="ADDRESS", help_behavior_hint="(default: start Ray on this machine only)"),
+    ] = None,
+    cores: Annotated[int, arg(metavar="N")] = 2,
 ) -> int:
     """Segment images on all machines of a Ray cluster; otherwise as inference.segment.
 
+    Images are files, folders and patterns that all machines see under the same paths.
+
     Args:
-        images: Files, folders and patterns that all machines see.
-        options: How images are segmented, and what is written.
-        address: Address of the cluster, or auto on one of its machines; default: start Ray on this
-            machine alone.
+        address: Address of the cluster, or auto on one of its machines.
         cores: CPU cores per worker; as many workers start as fit.
     """
     if cores < 1:

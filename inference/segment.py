@@ -8,36 +8,36 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import tyro
+from tyro.conf import arg
 
 from inference.batch.job import Job
-from inference.batch.options import SegmentOptions
+from inference.batch.options import Images, Options, SegmentOptions
 from inference.batch.writer import Writer
-from inference.cli import run
+from inference.cli import Threads, run
 from inference.machine import usable_cores
 from inference.runtime.session import require_threads
 from inference.runtime.stream import Stopwatch, segment_files
 
+Shard = Annotated[
+    str,
+    arg(
+        metavar="I/N",
+        help="Segment only every N-th image, starting with the I-th: N processes or machines then share "
+        "the work.",
+    ),
+]
+
 
 def segment(
-    images: Annotated[list[str], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")],
-    options: Annotated[SegmentOptions, tyro.conf.OmitArgPrefixes] = SegmentOptions(),  # noqa: B008  # frozen
-    threads: int = 0,
-    shard: str = "1/1",
+    images: Images,
+    options: Options = SegmentOptions(),  # noqa: B008  # frozen
+    threads: Threads = 0,
+    shard: Shard = "1/1",
 ) -> int:
     """Segment images with an exported model: one mask per image, at the image's own size.
 
     Exit code: 0 if every image was segmented; 1 if some could not be (errors.csv names them, all others
     are done); 2 for bad input; 130 for Ctrl-C.
-
-    Args:
-        images: Files, folders (with all folders in them), patterns such as "photos/*.jpg", .zip archives,
-            videos, http and https addresses, .txt files that list any of these, one per line; - reads
-            such a list from stdin.
-        options: How images are segmented, and what is written.
-        threads: Cores to use; default: all.
-        shard: i/n: segment only every n-th image, starting with the i-th, so that n processes or machines
-            share the work.
     """
     require_threads(threads)
     threads = threads or usable_cores()

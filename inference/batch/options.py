@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
+from tyro.conf import Positional, arg
 
+from inference.cli import EnsembleOption, JsonFile, ModelOption, ProviderOption, TtaOption
 from inference.errors import InputError
 from inference.masks.segmentation import Product
 from inference.models import SHIPPED
@@ -23,36 +24,29 @@ class SegmentOptions:
     """How images are segmented, and what is written.
 
     Attributes:
-        model: Model file, as `make export` writes it; default: the one that ships.
         output: Folder for the results, in the same tree of folders as the images, and for masks.csv and
             errors.csv.
-        save: What to write of each image, at its own size: mask (NAME_segmentation.png, 8 bits, 0 or
-            255); overlay (NAME_overlay.jpg, the outline on the image); contour (NAME_contour.png, the
-            outline alone); rle (NAME_rle.json, COCO's); geojson (NAME.geojson, polygons);
-            probability (NAME_probability.png, 0 to 255). For the whole run: csv (measures.csv); sheet
-            (sheet.jpg, the first 24 overlays on one page); report (report.html, the first 200).
+        save: What to write of each image, at its own size: mask (NAME_segmentation.png, 0 or 255),
+            overlay (NAME_overlay.jpg, the outline on the image), contour (NAME_contour.png, only the
+            outline), rle (NAME_rle.json, COCO's), geojson (NAME.geojson, polygons),
+            probability (NAME_probability.png, 0 to 255). Of the whole run: csv (measures.csv),
+            sheet (sheet.jpg, the first 24 overlays on one page), report (report.html, the first 200).
         batch_size: Images computed at once; it changes the speed, not the masks.
-        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto takes the first that works of
-            cuda, cann, openvino, cpu.
-        ensemble: More model files, whose probabilities are averaged with those of --model.
-        tta: Test-time augmentation: average over the image, its two mirror images, and both at once;
-            takes 4 times as long.
-        json_file: Where to write a summary (images, errors, seconds, fps, seconds per stage).
         resume: Continue an earlier run into the same folder: finished images are kept. Without --shard,
             also gathers what all shards have done into one masks.csv.
         mm_per_pixel: Size of a pixel, if known: adds sizes in mm to measures.csv.
     """
 
-    model: Annotated[Path, tyro.conf.arg(metavar="MODEL")] = SHIPPED
-    output: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("masks")
+    model: ModelOption = SHIPPED
+    output: Annotated[Path, arg(metavar="FOLDER")] = Path("masks")
     save: tuple[Saved, ...] = ("mask",)
-    batch_size: int = 8
-    provider: Provider = "auto"
-    ensemble: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="MODEL")] = ()
-    tta: Annotated[bool, tyro.conf.arg(aliases=["--flips"])] = False
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json", metavar="FILE")] = None
+    batch_size: Annotated[int, arg(metavar="N")] = 8
+    provider: ProviderOption = "auto"
+    ensemble: EnsembleOption = ()
+    tta: TtaOption = False
+    json_file: JsonFile = None
     resume: bool = False
-    mm_per_pixel: float | None = None
+    mm_per_pixel: Annotated[float | None, arg(metavar="MM", help_behavior_hint="(optional)")] = None
 
     def check(self) -> None:
         """Refuses what cannot work, before anything is opened.
@@ -81,3 +75,18 @@ class SegmentOptions:
             provider: in place of the option, where it is known what auto becomes.
         """
         return Segmenter(self.model, threads, provider or self.provider, self.ensemble, self.tta)
+
+
+# As parameters of a command: images by position, the options without a prefix.
+Images = Annotated[
+    list[str],
+    Positional,
+    arg(
+        metavar="IMAGES [IMAGES ...]",
+        help='Files, folders with their subfolders, patterns such as "photos/*.jpg", .zip archives, '
+        "videos, http and https addresses, .txt files with one of these per line, or - to read such a list "
+        "from stdin.",
+        help_behavior_hint="(required)",
+    ),
+]
+Options = Annotated[SegmentOptions, arg(name="")]

@@ -32,6 +32,7 @@ import sys, threading, time
 from pathlib import Path
 from ray.cluster_utils import Cluster
 from inference import cluster
+from inference.batch.options import SegmentOptions
 
 folder, model, output, lose = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == "lose"
 cluster.IMAGES_PER_TASK = 4
@@ -49,8 +50,8 @@ def lose_machine():
 
 if lose:
     threading.Thread(target=lose_machine, daemon=True).start()
-code = cluster.segment_on_cluster([folder], model, output, ("mask", "csv"),
-                                  address=machines.address, cores=1)
+options = SegmentOptions(model, output, ("mask", "csv"))
+code = cluster.segment_on_cluster([folder], options, address=machines.address, cores=1)
 print("exit", code)
 machines.shutdown()
 """
@@ -93,7 +94,7 @@ def test_what_cannot_begin_leaves_the_journal(
     with pytest.raises(InputError, match="pip install"):
         segment_on_cluster(few, SegmentOptions(model, output))
     monkeypatch.setattr(cluster, "find_spec", lambda name: name)
-    with pytest.raises(InputError, match=r"a\.jpg: is no file"):
+    with pytest.raises(InputError, match=r"a\.jpg: not a file"):
         segment_on_cluster([*few, "http://localhost/a.jpg"], SegmentOptions(model, output))
     assert (output / ".finished.jsonl").read_bytes() == journal
 
@@ -104,7 +105,7 @@ def test_workers_use_what_auto_became(
     handed = []
 
     def compute(job: Job, workers: tuple[Any, ...], *_: object) -> Iterator[Any]:
-        handed.append(Worker(*workers).model.provider)  # type: ignore[attr-defined]
+        handed.append(Worker(*workers).segmenter.provider)  # type: ignore[attr-defined]
         yield from ()
 
     monkeypatch.setattr(cluster, "find_spec", lambda name: name)

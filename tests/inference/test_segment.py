@@ -7,6 +7,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,13 +17,11 @@ from PIL import Image
 from inference.batch.job import parse_shard
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
-from inference.images.pixels import read_image, read_levels, read_mask, read_resized
-from inference.masks.formats import decode_geojson, decode_rle
+from inference.images.pixels import read_image, read_levels, read_mask
 from inference.masks.png import write_mask
-from inference.masks.postprocess import make_mask
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.session import Provider
 from inference.segment import segment
+from tests.inference.masks.test_formats import OLD_NUMPY, draw_geojson
 from training.synthesize import make_lesion
 
 
@@ -52,9 +51,7 @@ def test_masks_are_those_of_the_model(folder: Path, model: Path, tmp_path: Path)
         rows = list(csv.DictReader(file))
     assert [Path(row["image"]).name for row in rows] == [f"{i}.jpg" for i in range(5)]
     for row in rows:
-        image = read_resized(Path(row["image"]), segmenter.contract.size)
-        (probability,) = segmenter(image.pixels[None])
-        expected = make_mask(probability, image.height, image.width, segmenter.contract)
+        expected = segmenter.segment(row["image"]).mask
         assert np.array_equal(read_mask(tmp_path / row["mask"]), expected)
         assert int(row["lesion_px"]) == np.count_nonzero(expected)
         assert float(row["lesion_percent"]) == pytest.approx(100 * expected.mean(), abs=1e-3)
@@ -75,32 +72,25 @@ def test_files_are_the_same_for_any_threads_and_batches(
     found = []
     for number, (batch_size, threads) in enumerate([(1, 1), (3, 2), (16, 4)]):
         output = tmp_path / str(number)
-        assert (
-            segment(
-                [str(folder)],
-                SegmentOptions(model, output, save, batch_size=batch_size),
-                threads=threads,
-            )
-            == 1
-        )
+        options = SegmentOptions(model, output, save, batch_size)
+        assert segment([str(folder)], options, threads) == 1
         found.append(contents(output))
     assert found[0] == found[1] == found[2]
     assert len(found[0]) == 5 * 6 + 4
 
 
+@pytest.mark.filterwarnings(OLD_NUMPY)
 def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.mask", reason="pycocotools is not installed")
     save = ("mask", "overlay", "contour", "rle", "geojson", "probability", "csv")
-    segment(
-        [str(folder / "0.jpg"), str(folder / "1.jpg")],
-        SegmentOptions(model, tmp_path, save, mm_per_pixel=0.1),
-    )
+    images = [str(folder / "0.jpg"), str(folder / "1.jpg")]
+    segment(images, SegmentOptions(model, tmp_path, save, mm_per_pixel=0.1))
     for name in "01":
         mask = read_mask(tmp_path / f"{name}_segmentation.png")
-        assert np.array_equal(
-            decode_rle(json.loads((tmp_path / f"{name}_rle.json").read_text())), mask
-        )
+        rle = json.loads((tmp_path / f"{name}_rle.json").read_text())
+        assert np.array_equal(coco.decode(rle), mask)
         feature = json.loads((tmp_path / f"{name}.geojson").read_text())
-        assert np.array_equal(decode_geojson(feature), mask)
+        assert np.array_equal(draw_geojson(feature), mask)
         probability = read_levels(tmp_path / f"{name}_probability.png")
         sure = np.abs(probability.astype(int) - 128) > 1
         assert np.array_equal(probability[sure] > 128, mask[sure])
@@ -188,9 +178,9 @@ def test_cores_of_others_are_left_alone(
     opened: list[int] = []
     open_model = Segmenter.__init__
 
-    def note(self: Segmenter, path: Path, threads: int, provider: Provider) -> None:
+    def note(self: Segmenter, path: Path, threads: int, *others: Any) -> None:
         opened.append(threads)
-        open_model(self, path, threads, provider)
+        open_model(self, path, threads, *others)
 
     monkeypatch.setattr(Segmenter, "__init__", note)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)

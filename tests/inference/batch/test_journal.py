@@ -18,7 +18,7 @@ from PIL import Image
 
 from inference.batch.journal import ResumeJournal, remove_leftovers, stamp
 from inference.batch.options import SegmentOptions
-from inference.batch.writer import Done, Row
+from inference.batch.writer import Done, MaskRow
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.files import replacing
@@ -51,6 +51,7 @@ def test_killed_twenty_times(folder: Path, model: Path, tmp_path: Path) -> None:
 import os, random, signal, time
 from pathlib import Path
 import inference.segment
+from inference.batch.options import SegmentOptions
 chance = random.Random(1)
 output = Path({str(disturbed)!r})
 masks = lambda: len(list(output.glob("*.png")))
@@ -58,8 +59,8 @@ for number in range({KILLS}):
     enough = masks() + chance.randrange(6)
     child = os.fork()
     if not child:
-        inference.segment.segment([{str(folder)!r}], Path({str(model)!r}), output, {save!r},
-                                  batch_size=1, threads=2, resume=True)
+        options = SegmentOptions(Path({str(model)!r}), output, {save!r}, batch_size=1, resume=True)
+        inference.segment.segment([{str(folder)!r}], options, threads=2)
         os._exit(0)
     while masks() < enough and not os.waitpid(child, os.WNOHANG)[0]:
         pass
@@ -167,7 +168,7 @@ def test_what_tells_that_a_source_is_the_same(tmp_path: Path) -> None:
 
 def test_an_address_is_never_kept(tmp_path: Path) -> None:
     ((address, relative),) = find_sources(["http://localhost/a.jpg"])
-    done = Done(Row("", "", 1, 1, 0, 0.0), None)
+    done = Done(MaskRow("", "", 1, 1, 0, 0.0), None)
     with ResumeJournal(tmp_path, "", {}, resume=False) as journal:
         journal.add(address, relative, done, [])
     with ResumeJournal(tmp_path, "", {}, resume=True) as journal:

@@ -28,6 +28,7 @@ BROKEN = (b"", b"text", b"\xff\xd8\xff\xe0 cut", b"\x89PNG\r\n\x1a\n cut", b"GIF
 PROGRAM = """
 import json, sys, threading, time
 from pathlib import Path
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
 
 def resident():
@@ -41,7 +42,7 @@ def sample():
 
 threading.Thread(target=sample, daemon=True).start()
 folder, model, output = sys.argv[1:]
-code = segment([folder], Path(model), Path(output), ("mask", "csv", "rle"))
+code = segment([folder], SegmentOptions(Path(model), Path(output), ("mask", "csv", "rle")))
 third = len(samples) // 3
 print(json.dumps([code, max(samples[third : 2 * third]), max(samples[2 * third :])]))
 """
