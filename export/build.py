@@ -16,7 +16,7 @@ from export.verify import load_samples, verify
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.files import replacing
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from training.networks.unet import Arch
 
 OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document

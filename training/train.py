@@ -14,7 +14,7 @@ import torch
 
 from inference.cli import one_line_errors
 from inference.contract import Contract
-from inference.scoring.metrics import average
+from inference.scoring.metrics import average_scores
 from training.checkpointing import LAST, Checkpointer, StoppedError, StopSignals, load_state
 from training.config import TrainConfig, read_config
 from training.data.batches import Batches
@@ -92,7 +92,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
             journal.step(loss, len(images), step.lr)
             checkpointer.step()
         counts = validate(step.network, validation, config, runtime, ranks, contract.threshold)
-        scores = average(counts)
+        scores = average_scores(counts)
         journal.epoch(epoch, step.lr_of(epoch), scores)
         if checkpointer.epoch(scores) and ranks.rank == 0:
             overlays = config.out / "overlays.jpg"

@@ -15,7 +15,7 @@ from export.to_onnx import to_onnx
 from export.winograd import WinogradConv, WinogradUpConv
 from inference.contract import Contract
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from training.networks.blocks import UpConv, conv_norm_relu
 from training.networks.unet import NETWORKS, UNet
 
