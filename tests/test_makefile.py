@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -213,7 +214,7 @@ def test_names_of_what_is_written(folder: Path) -> None:
 def test_devices_share_out_batch_and_learning_rate(folder: Path) -> None:
     """16 images and 2e-4 for each device, as ModelZoo has them."""
     (call,) = record("train-8p", NODES="2")
-    config = dict(zip(call, call[1:]))
+    config = dict(pairwise(call))
     assert (config["--batch-size"], float(config["--lr"])) == ("256", pytest.approx(3.2e-3))
     assert (config["--nproc-per-node"], config["--nnodes"]) == ("8", "2")
 

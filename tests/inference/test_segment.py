@@ -21,13 +21,8 @@ from inference.masks.png import write_mask
 from inference.masks.postprocess import make_mask
 from inference.runtime.session import Provider, Segmenter
 from inference.segment import segment
+from tests.contents import contents
 from training.synthesize import make_lesion
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All files that a person sees in a folder."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inference.masks.formats import decode_geojson, decode_rle, encode_geojson, encode_rle
-from tests.inference.masks.test_postprocess import random_masks
+from tests.inference.masks.random_masks import random_masks
 from training.synthesize import make_lesion
 
 MASKS = [*random_masks(300), make_lesion(np.random.default_rng(5), 600, 400)[1] > 0]
