@@ -21,14 +21,9 @@ from inference.images.pixels import read_image, read_levels, read_mask
 from inference.masks.png import write_mask
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
-from tests.inference.masks.test_formats import OLD_NUMPY, draw_geojson
+from tests.contents import contents
+from tests.inference.masks.decoders import OLD_NUMPY, draw_geojson
 from training.synthetic.lesion import make_lesion
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All files that a person sees in a folder."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")

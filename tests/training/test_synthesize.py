@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 
 from inference.errors import InputError
+from tests.contents import contents
 from training.synthesize import IMAGES, MASKS, synthesize
 from training.synthetic.lesion import make_lesion
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_writes_the_layout_of_the_challenge(tmp_path: Path) -> None:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from inference.masks.formats import encode_geojson, encode_rle
-from tests.inference.masks.test_postprocess import random_masks
+from tests.inference.masks.decoders import OLD_NUMPY, draw_geojson
+from tests.inference.masks.random_masks import random_masks
 from training.synthetic.lesion import make_lesion
 
-# Of pycocotools, whose decoder predates numpy 2.
-OLD_NUMPY = "ignore:__array__ implementation:DeprecationWarning"
 MASKS = [*random_masks(300), make_lesion(np.random.default_rng(5), 600, 400)[1] > 0]
-
-
-def draw_geojson(feature: dict[str, Any]) -> np.ndarray:
-    """The mask of a feature's polygons, drawn by OpenCV: (H, W) bool."""
-    mask = np.zeros((feature["properties"]["height"], feature["properties"]["width"]), np.uint8)
-    for rings in feature["geometry"]["coordinates"]:
-        polygon = np.zeros_like(mask)
-        outlines = [np.array(ring, np.int32) for ring in rings]
-        mask |= cv2.drawContours(polygon, outlines, -1, 1, cv2.FILLED)
-    return mask > 0
 
 
 @pytest.mark.filterwarnings(OLD_NUMPY)
