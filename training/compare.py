@@ -15,7 +15,9 @@ from inference.cli import run
 from training.run_table import tabulate_runs
 
 
-def compare(runs: Annotated[list[Path], tyro.conf.Positional]) -> None:
+def compare(
+    runs: Annotated[list[Path], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")],
+) -> None:
     """Print a table of training runs, in Markdown, with the scores of their best epochs.
 
     Args:

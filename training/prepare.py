@@ -33,8 +33,8 @@ from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
 
 
 def prepare(
-    raw: Annotated[Path, tyro.conf.Positional],
-    data: Annotated[Path, tyro.conf.Positional],
+    raw: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RAW")],
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     masks: Path | None = None,
     also: tuple[Path, ...] = (),
     groups: Path | None = None,

@@ -8,6 +8,7 @@ A good score on made-up images shows that the code works, nothing more.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -24,7 +25,7 @@ MIN_SIDE = 64  # pixels
 
 
 def synthesize(
-    folder: tyro.conf.Positional[Path],
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")],
     images: int = 60,
     seed: int = 0,
     height: int = 384,
