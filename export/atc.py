@@ -1,61 +1,47 @@
-"""What ATC, the model compiler of Ascend CANN, is told, and what its errors mean."""
+"""ATC, the model compiler of Ascend CANN: its command line, how it is run, what its errors mean."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import onnx
-from onnx import TensorProto, helper
-from onnx.utils import Extractor
-
 from inference.contract import Contract
 from inference.errors import InputError
+from inference.machine import find_chips
 
 Precision = Literal["fp16", "mixed_float16", "origin"]
-NEWEST_OPSET = 18
 MAX_BATCHES = 100
-NORMALISATION = {"Cast", "Transpose", "Mul", "Add", "Sub", "Div"}
-OPERATORS = {
-    *(
-        "Conv",
-        "ConvTranspose",
-        "Relu",
-        "Sigmoid",
-        "Mul",
-        "Add",
-        "Concat",
-        "MaxPool",
-        "DepthToSpace",
+SET_ENV = "source /usr/local/Ascend/cann/set_env.sh"
+# Hints, by the codes in CANN's own tables (GE, TE, FE).
+ATC_HINTS = {
+    ("E10001",): "this CANN does not know a value, usually --soc-version; see npu-smi info",
+    ("E10007",): "this CANN needs another argument; update CANN",
+    ("E10002", "E10016", "E10018", "E10031"): (
+        "the input's shape or name was refused; export the model again"
     ),
-    *("Resize", "Cast", "Transpose", "Squeeze", "Constant"),
-}
-# Codes from CANN's own tables (GE, TE, FE), by what mends them.
-CURES = {
-    "a value is not known to this CANN, most often --soc-version; see npu-smi info": ("E10001",),
-    "an argument that this CANN requires is missing; update CANN": ("E10007",),
-    "the shape or name of the input is refused; export the model again": (
-        *("E10002", "E10016", "E10018", "E10031"),
-    ),
-    "a path is too long; choose a shorter one": ("E10021",),
-    "the batches are refused; give different ones, at most 100": ("E10035", "E10036", "E10039"),
-    "an operator or opset is not known to this CANN; update CANN": ("E19010", "EZ9010"),
-    "an operator has no kernel for this chip; install the chip's ops package": ("EZ3002", "EZ3003"),
-    "an operator did not compile; install the chip's ops package": ("E20001", "E40021"),
-    "CANN's Python modules are missing; source set_env.sh, with a Python it supports": ("E40020",),
+    ("E10021",): "a path is too long; choose a shorter one",
+    ("E10035", "E10036", "E10039"): "the batch sizes were refused; they must differ, 100 at most",
+    ("E19010", "EZ9010"): "this CANN does not know an operator or the opset; update CANN",
+    ("EZ3002", "EZ3003"): "an operator has no kernel for this chip; install the chip's ops package",
+    ("E20001", "E40021"): "an operator did not compile; install the chip's ops package",
+    (
+        "E40020",
+    ): "CANN's Python modules are missing; source set_env.sh, with a Python that CANN supports",
 }
 
 
 @dataclass(frozen=True)
 class AtcOptions:
-    """What is chosen for a conversion.
+    """Options of a conversion.
 
     Attributes:
         soc_version: chip, as ATC spells it: Ascend310, Ascend310P3, Ascend910B3, ...
-        batches: batch sizes that the model takes; one makes a static model.
-        precision: fp16, mixed_float16 (some operators stay float32) or origin (the model's own).
+        batches: batch sizes that the model takes; with one, the model is static.
+        precision: fp16, mixed_float16 (some operators stay float32), or origin (as the ONNX file).
     """
 
     soc_version: str
@@ -65,29 +51,31 @@ class AtcOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"Ascend\d{3}\w*", self.soc_version):
             raise InputError(
-                f"--soc-version {self.soc_version}: must be as ATC spells it, as in Ascend310P3: "
+                f"--soc-version {self.soc_version}: must be as ATC spells it, as in Ascend310P3; write "
                 '"Ascend" and the name that npu-smi info shows'
             )
         if not self.batches or min(self.batches) < 1 or len(set(self.batches)) < len(self.batches):
             raise InputError(
-                f"--batches {self.batches}: must be different numbers from 1; as in 1 4 8"
+                f"--batches {' '.join(map(str, self.batches))}: must be distinct, from 1 up; try 1 4 8"
             )
         if len(self.batches) > MAX_BATCHES:
-            raise InputError(f"--batches: {len(self.batches)} are given; ATC takes {MAX_BATCHES}")
+            raise InputError(
+                f"--batches: {len(self.batches)} given; ATC takes at most {MAX_BATCHES}"
+            )
 
 
 def atc_arguments(
     contract: Contract, options: AtcOptions, model: Path, aipp: Path, output: Path
 ) -> list[str]:
-    """The command line of ATC.
+    """ATC's command line.
 
-    Static for one batch. For several, --dynamic_batch_size, which excludes dynamic_image_size,
-    dynamic_dims and input_shape_range and goes with AIPP; --precision_mode_v2 excludes
-    --precision_mode. So none of those is ever given.
+    One batch size makes a static model; several are given as --dynamic_batch_size, which works with AIPP
+    and excludes dynamic_image_size, dynamic_dims and input_shape_range. --precision_mode_v2 excludes
+    --precision_mode.
 
     Args:
-        model: ONNX file from `cut_normalisation`.
-        aipp: file with `aipp_config`.
+        model: ONNX file of `aipp.cut_normalisation`.
+        aipp: file of `aipp.aipp_config`.
         output: path of the .om; ATC adds the suffix itself.
     """
     batches = sorted(options.batches)
@@ -108,66 +96,50 @@ def atc_arguments(
     ]
 
 
-def aipp_config(contract: Contract) -> str:
-    """The contract's normalisation for AIPP, which turns uint8 NHWC into the network's input.
-
-    AIPP computes (pixel - mean_chn - min_chn) * var_reci_chn; mean_chn is a whole number, so the mean
-    goes into min_chn: (x - 255 mean) / (255 std).
-    """
-    lines = [
-        "aipp_op {",
-        "    aipp_mode: static",
-        "    input_format: RGB888_U8",
-        f"    src_image_size_w: {contract.size}",
-        f"    src_image_size_h: {contract.size}",
-        "    csc_switch: false",
-        "    rbuv_swap_switch: false",
-    ]
-    for channel, (mean, std) in enumerate(zip(contract.mean, contract.std, strict=True)):
-        lines.append(f"    min_chn_{channel}: {255 * mean:.9g}")
-        lines.append(f"    var_reci_chn_{channel}: {1 / (255 * std):.9g}")
-    return "\n".join([*lines, "}", ""])
-
-
-def cut_normalisation(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
-    """Removes what AIPP does instead: the new input is `image`, (N, 3, S, S) float32, normalised.
+def find_soc_version() -> str:
+    """This machine's chip, from `npu-smi info`, as ATC spells it.
 
     Raises:
-        InputError: a model that ATC does not read: of a newer opset, or with operators that this project
-            does not write.
+        InputError: npu-smi is missing, or shows no chip or several kinds.
     """
-    opset = max(entry.version for entry in model.opset_import)
-    if opset > NEWEST_OPSET:
+    hint = "give --soc-version, as in Ascend310P3"
+    if not shutil.which("npu-smi"):
+        raise InputError(f"--soc-version auto: npu-smi is not on the PATH; {hint}")
+    done = subprocess.run(["npu-smi", "info"], capture_output=True, text=True)
+    names = set(find_chips(done.stdout))
+    if done.returncode or len(names) != 1:
+        found = ", ".join(sorted(names)) or "no chip"
+        raise InputError(f"--soc-version auto: npu-smi info shows {found}; {hint}")
+    return "Ascend" + names.pop().removeprefix("Ascend")
+
+
+def run_atc(arguments: list[str], output: Path, log: Path) -> None:
+    """Runs ATC; what it prints is kept in `log`.
+
+    Raises:
+        InputError: ATC is missing, failed, or reported success and wrote nothing.
+    """
+    if not shutil.which(arguments[0]):
+        raise InputError(f"atc: not on the PATH; install CANN and {SET_ENV}, or add --dry-run")
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    log.write_bytes(done.stdout)
+    printed = done.stdout.decode(errors="replace")
+    if done.returncode:
         raise InputError(
-            f"model of opset {opset}: ATC reads up to {NEWEST_OPSET}; export it with export.to_onnx"
+            f"atc: failed with exit code {done.returncode}: {explain(printed)}; see {log}"
         )
-    tensor = "image"
-    while True:
-        (reader,) = (node for node in model.graph.node if tensor in node.input)
-        if reader.op_type not in NORMALISATION:
-            break
-        tensor = reader.output[0]
-    cut = Extractor(onnx.shape_inference.infer_shapes(model)).extract_model(
-        [tensor], ["probability"]
-    )
-    if unknown := {node.op_type for node in cut.graph.node} - OPERATORS:
-        raise InputError(
-            f"operators {sorted(unknown)}: ATC may lack them; export with export.to_onnx"
-        )
-    for node in cut.graph.node:
-        node.input[:] = ["image" if name == tensor else name for name in node.input]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ("N", 3, size, size))
-    del cut.graph.input[:]
-    cut.graph.input.append(image)
-    onnx.checker.check_model(cut, full_check=True)
-    return cut
+    # Some releases add the host's system to the name: model_linux_x86_64.om.
+    for written in output.parent.glob(f"{output.stem}_*.om"):
+        written.replace(output)
+    if not output.is_file():
+        raise InputError(f"atc: succeeded but wrote no model: {explain(printed)}; see {log}")
 
 
 def explain(log: str) -> str:
-    """The first known code in ATC's output and its cure; the last line where none is known."""
+    """The first code in ATC's output that has a hint, with it; the last line if none has."""
     for code in re.findall(r"\bEZ?\d{4,5}\b", log):
-        for cure, codes in CURES.items():
+        for codes, hint in ATC_HINTS.items():
             if code in codes:
-                return f"{code}: {cure}"
+                return f"{code}: {hint}"
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it printed nothing"

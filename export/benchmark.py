@@ -5,93 +5,54 @@ python -m export.benchmark runs/first/best.pt --model model.onnx model-int8.onnx
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
-import tyro
+from tyro.conf import Positional, arg
 
-from export.graph import Deployable, count_gflop
+from export.torch_subjects import open_in_torch
 from inference.benchmark.__main__ import open_subjects, report, require_counts
-from inference.benchmark.comparison import Subject
-from inference.cli import run
-from inference.runtime.session import Provider
-from training.networks.unet import UNet
-from training.weights import open_network
+from inference.cli import (
+    CsvFile,
+    ImagesOption,
+    JsonFile,
+    MasksOption,
+    ProvidersOption,
+    Threads,
+    run,
+)
 
 
 def benchmark(
-    checkpoint: Annotated[Path, tyro.conf.Positional],
-    model: tuple[Path, ...] = (Path("model.onnx"),),
-    provider: tuple[Provider, ...] = ("auto",),
-    batch: tuple[int, ...] = (1,),
-    images: Path | None = None,
-    masks: Path | None = None,
-    rounds: int = 20,
-    threads: int = 0,
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    csv_file: Annotated[Path | None, tyro.conf.arg(name="csv")] = None,
+    checkpoint: Annotated[Path, Positional, arg(metavar="CHECKPOINT")],
+    model: Annotated[tuple[Path, ...], arg(metavar="MODEL [MODEL ...]")] = (Path("model.onnx"),),
+    provider: ProvidersOption = ("auto",),
+    batch: Annotated[tuple[int, ...], arg(metavar="N [N ...]")] = (1,),
+    images: ImagesOption = None,
+    masks: MasksOption = None,
+    rounds: Annotated[int, arg(metavar="N")] = 20,
+    threads: Threads = 0,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> int:
-    """Measure torch (eager, and in channels_last), then model files x providers x batches.
+    """Compare torch (eager, and channels_last) with model files x providers x batch sizes, in one table.
+
+    With --images they are measured on real images, stage by stage too, else on noise; with --masks they
+    are scored too. Exit code: 1 if a row failed.
 
     Args:
         checkpoint: What the model files were exported from.
         model: Model files.
-        provider: What computes: cpu, openvino, cuda, tensorrt, cann, auto.
-        batch: Images computed at once.
-        images: Folder of images to measure on, stage by stage too; noise if left out.
-        masks: Folder of their true masks, for dice and jaccard.
-        rounds: RunLengths of each row that count.
-        threads: Cores to use; 0 is all of them.
-        json_file: Where to write the rows as JSON.
-        csv_file: Where to write the rows as CSV.
+        batch: Batch sizes.
+        rounds: Timed runs of each row.
     """
     require_counts(rounds, threads)
     torch.set_num_threads(threads or torch.get_num_threads())
-    in_torch = [subject for size in batch for subject in torch_subjects(checkpoint, size)]
-    subjects, failed = open_subjects(model, provider, batch, threads)
-    return report(
-        [*in_torch, *subjects], failed, images, masks, rounds, threads, json_file, csv_file
-    )
-
-
-def torch_subjects(checkpoint: Path, batch: int) -> list[Subject]:
-    """The network as it was trained, in the two layouts of memory that torch knows."""
-    layouts = {
-        "torch eager": torch.contiguous_format,
-        "torch channels_last": torch.channels_last,
-    }
-    subjects = []
-    for name, layout in layouts.items():
-        network, contract = open_network(checkpoint)
-        deployed = Deployable(network).to(memory_format=layout)  # type: ignore[call-overload]
-        compute = run_eagerly(deployed)
-        megabytes, gflop = checkpoint.stat().st_size / 1e6, count_gflop(network, contract.size)
-        subject = Subject(checkpoint.name, name, batch, compute, contract.size, megabytes, gflop)
-        subjects.append(subject)
-    return subjects
-
-
-def reference_subject(size: int, threads: int) -> Subject:
-    """The public reference's AttU_Net (width 64, any weights) in torch, one image at a time."""
-    torch.set_num_threads(threads)
-    network = UNet("attunet").eval()
-    megabytes = sum(weight.numel() for weight in network.parameters()) * 4 / 1e6
-    gflop = count_gflop(network, size)
-    compute = run_eagerly(Deployable(network))
-    return Subject("reference, width 64", "torch eager", 1, compute, size, megabytes, gflop)
-
-
-def run_eagerly(deployed: Deployable) -> Callable[[np.ndarray], np.ndarray]:
-    """A deployed network as a function of arrays."""
-
-    @torch.inference_mode()
-    def compute(images: np.ndarray) -> np.ndarray:
-        return deployed(torch.from_numpy(images)).numpy()
-
-    return compute
+    in_torch = [subject for size in batch for subject in open_in_torch(checkpoint, size)]
+    opened, failed = open_subjects(model, provider, batch, threads)
+    subjects = [*in_torch, *opened]
+    return report(subjects, failed, images, masks, rounds, threads, json_file, csv_file)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Worse photographs: what a model is still worth when camera, light or transmission were poor.
+"""Image corruptions: poor focus, light, lens or transmission, to test how robust a model is.
 
-Every condition changes an image and leaves its mask as it is.
+They leave the true mask as it is.
 """
 
 from __future__ import annotations
@@ -10,40 +10,40 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-Condition = Callable[[np.ndarray], np.ndarray]
+Corruption = Callable[[np.ndarray], np.ndarray]
 
 
 def scale_light(image: np.ndarray, gain: float) -> np.ndarray:
-    """Multiplies an image's values: (H, W, 3) uint8."""
+    """Multiplies the values of an image, (H, W, 3) uint8, and clips them."""
     return cv2.convertScaleAbs(image, alpha=gain)
 
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:
-    """An RGB image after JPEG of a quality from 1 to 100."""
+    """Compresses an RGB image as JPEG of a quality from 1 to 100."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))
     return cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
 
 
 def lose_resolution(image: np.ndarray, share: float) -> np.ndarray:
-    """An image of `share` of its pixels a side, enlarged again."""
+    """Shrinks each side to `share` of its pixels and enlarges it again."""
     height, width = image.shape[:2]
     small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def blur(image: np.ndarray, share: float) -> np.ndarray:
-    """Out of focus: a Gaussian of a standard deviation of `share` of the height."""
+    """Defocus: a Gaussian blur with a standard deviation of `share` of the height."""
     return cv2.GaussianBlur(image, (0, 0), share * len(image))
 
 
 def tint(image: np.ndarray, red: float, blue: float) -> np.ndarray:
-    """Another lamp: gains of the red and the blue channel of an RGB image."""
+    """Another white balance: gains of the red and the blue channel of an RGB image."""
     return np.clip(image * (red, 1, blue), 0, 255).astype(np.uint8)
 
 
 def darken_corners(image: np.ndarray) -> np.ndarray:
-    """The dark corners that a dermoscope's round field of view leaves, beyond 1.1 of the half sides."""
+    """The dark corners that a dermoscope's round field of view leaves, beyond 1.1 times half a side."""
     height, width = image.shape[:2]
     rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, width, dtype=np.float32)[None]
@@ -51,7 +51,7 @@ def darken_corners(image: np.ndarray) -> np.ndarray:
     return (image * light[..., None]).astype(np.uint8)
 
 
-CORRUPTIONS: dict[str, Condition] = {
+CORRUPTIONS: dict[str, Corruption] = {
     "as they are": lambda image: image,
     "JPEG of quality 20": lambda image: compress(image, 20),
     "a quarter of the resolution": lambda image: lose_resolution(image, 0.25),

@@ -1,9 +1,9 @@
-"""Channels of equal reach, an exact rewrite for INT8: Nagel et al. 2019, arXiv:1906.04721, section 4.1.
+"""Cross-layer equalization, an exact rewrite for INT8: Nagel et al. 2019, arXiv:1906.04721, section 4.1.
 
-INT8 gives all channels of a map one scale, and a few that reach far leave the others a handful of levels.
-ReLU lets a positive factor of a channel through, so that it can be taken from a normalisation and given
-to the convolution behind. With the encoder of EfficientNet-Lite0, INT8 loses 0.006 of dice without it and
-nothing with it (validation images).
+INT8 gives all channels of a feature map one scale, so a few channels with a wide range leave the others
+only a handful of levels. A positive factor passes through ReLU, so it can move from a channel's
+normalization to the convolution that follows. With the encoder of EfficientNet-Lite0, INT8 loses 0.006 of
+dice without this and nothing with it (validation images).
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-DEVIATIONS = 3  # of a normalised channel, beyond which hardly a value lies
-LEAST = 0.01  # of the largest: channels that are all but dead are not blown up without end
-TINY = 1e-9
+DEVIATIONS = 3  # standard deviations of a normalized channel; hardly a value lies beyond
+MIN_SHARE = 0.01  # of the largest: bounds how far nearly dead channels are scaled up
+MIN_VALUE = 1e-9
 
 
 @torch.no_grad()
 def equalize(block: nn.Sequential) -> None:
-    """Moves factors of channels past every ReLU between a normalisation and a convolution, in place.
+    """Moves channel factors past every ReLU between a normalization and a convolution, in place.
 
     Args:
-        block: its layers, those of inner sequences too, follow each other and nothing else reads between.
+        block: layers, nested sequences included, that run one after another; nothing else may read
+            what is between them.
     """
     layers = [module for module in block.modules() if not list(module.children())]
     for norm, relu, conv in zip(layers, layers[1:], layers[2:]):
@@ -38,18 +39,17 @@ def equalize(block: nn.Sequential) -> None:
 
 
 def find_factor(norm: nn.BatchNorm2d, conv: nn.Conv2d) -> Tensor:
-    """What each channel between the two is divided by: (C,), 1 at most.
+    """The factor that each channel between the two is divided by: (C,), at most 1.
 
-    The weights of a depthwise convolution have a scale for every channel and take any factor; those of
-    another share one over the channels that they read, so that reach and weights are made equal half way
-    each.
+    A depthwise convolution has a weight scale for every channel and takes any factor. Others have one
+    scale for all channels that they read, so ranges and weights meet half way.
     """
-    reach = at_least(norm.bias + DEVIATIONS * norm.weight.abs())
+    ranges = clamp(norm.bias + DEVIATIONS * norm.weight.abs())
     if conv.groups == 1:
-        reach = (reach / at_least(conv.weight.abs().amax(dim=(0, 2, 3)))).sqrt()
-    return at_least(reach / reach.max())
+        ranges = (ranges / clamp(conv.weight.abs().amax(dim=(0, 2, 3)))).sqrt()
+    return clamp(ranges / ranges.max())
 
 
-def at_least(values: Tensor) -> Tensor:
-    """Values, none below LEAST of the largest; above 0."""
-    return values.clamp_min(max(LEAST * values.max().item(), TINY))
+def clamp(values: Tensor) -> Tensor:
+    """Raises values to MIN_SHARE of the largest, and above 0."""
+    return values.clamp_min(max(MIN_SHARE * values.max().item(), MIN_VALUE))

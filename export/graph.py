@@ -1,7 +1,7 @@
-"""The network as it is deployed, bytes in, probability out, and its exact rewrites.
+"""The network as it is deployed, bytes in and probability out, and its exact rewrites.
 
-A rewritten network computes the same function with less work: the arithmetic is reordered, nothing is
-approximated. The network itself is never edited; a copy is.
+A rewrite computes the same function with less work: it reorders the arithmetic and approximates nothing.
+It edits a copy, never the network itself.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from export.winograd import WinogradConv, WinogradUpConv
 from training.networks.unet import UNet
 
 Graph = Literal["phases", "winograd", "plain"]
-WINOGRAD_CHANNELS = 128  # fewer do not pay for the transforms, measured in OpenVINO
-# How the three taps of a kernel's row or column fall onto two input pixels: for even results, for odd.
+WINOGRAD_CHANNELS = 128  # with fewer, the transforms cost more than they save (OpenVINO)
+# How the three taps of a kernel's row or column fall on two input pixels: for even outputs, for odd.
 TAPS = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype=torch.float64)
 
 
 class Deployable(nn.Module):
-    """A network and what surrounds it in use; the network itself is not edited for export.
+    """A network as it is exported: wrapped, never edited.
 
     Shape:
         (N, S, S, 3) uint8 RGB -> (N, S, S) float32 probability in [0, 1].
@@ -41,28 +41,27 @@ class Deployable(nn.Module):
 
 
 def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
-    """Copies a network in evaluation mode into a form that runs faster; "plain" leaves its layers.
+    """A copy of a network, in evaluation mode, that runs faster; "plain" returns the network itself.
 
-    Channels are given equal reach, batch normalisation goes into the convolutions before it, upsampling
-    and its 3x3 convolution become four 2x2 convolutions, and the normalisation of the image one
-    multiplication and one addition. The two 1x1 convolutions of an attention gate stay two: merged they
-    were slower, as the runtimes fuse convolution, sum and ReLU themselves and the merged one needs its
-    inputs copied together.
+    "phases" equalizes channels for INT8, folds batch normalization into the convolutions before it, turns
+    upsampling and its 3x3 convolution into four 2x2 convolutions, and the image's normalization into one
+    multiplication and one addition. The two 1x1 convolutions of an attention gate stay apart: merged they
+    were slower, since runtimes fuse convolution, sum and ReLU themselves, and merging needs a Concat.
 
-    "winograd" goes on from there with the convolutions of many channels.
+    "winograd" also replaces the 3x3 convolutions with many channels.
 
     Args:
-        size: side of the images, in pixels.
+        size: side of the images in pixels.
     """
     if graph == "plain":
         return network
     network = copy.deepcopy(network).float().cpu().eval()
     for block in (*network.encoder, *network.decoder):
-        if isinstance(block, nn.Sequential):  # recurrent ones read their own output
+        if isinstance(block, nn.Sequential):  # a recurrent block reads its own output
             equalize(block)
     fold_norms(network)
     for level, up in enumerate(network.up):
-        conv = up.get_submodule("1.0")  # behind the upsampling, before its ReLU
+        conv = up.get_submodule("1.0")  # between the upsampling and the ReLU
         assert isinstance(conv, nn.Conv2d)
         fast = graph == "winograd" and conv.in_channels >= WINOGRAD_CHANNELS
         network.up[level] = WinogradUpConv(conv) if fast else PhaseConv(conv)
@@ -75,13 +74,13 @@ def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
     if isinstance(network.head, nn.Sequential):
         network.head[1] = CellJoin()
     scale, shift = 1 / network.std, -network.mean / network.std
-    # An attribute of the instance hides the method of the class.
+    # An instance attribute shadows the method.
     network.__dict__["normalise"] = lambda images: images.permute(0, 3, 1, 2) * scale + shift
     return network
 
 
 def use_winograd(block: nn.Module) -> None:
-    """Replaces the units of 3x3 convolution and ReLU that have channels enough, in place."""
+    """Replaces every 3x3 convolution and its ReLU that has enough channels, in place."""
     for module in list(block.modules()):
         for name, unit in list(module.named_children()):
             conv = next(unit.children(), None) if isinstance(unit, nn.Sequential) else None
@@ -95,7 +94,7 @@ def use_winograd(block: nn.Module) -> None:
 
 
 def fold_norms(network: nn.Module) -> None:
-    """Folds every batch normalisation into the convolution that it follows, in place."""
+    """Folds every batch normalization into the convolution before it, in place."""
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential):
             for place in range(len(module) - 1):
@@ -108,9 +107,9 @@ def fold_norms(network: nn.Module) -> None:
 class PhaseConv(nn.Module):
     """Nearest upsampling x2, 3x3 convolution and ReLU, as four 2x2 convolutions before upsampling.
 
-    Pixels of the result with even row and even column see each input pixel under a fixed set of the 3x3
-    taps, whose weights add up; so do the other three phases. 4 multiplications per result instead of 9,
-    and exact at the borders too, where zeros stand on both sides of the upsampling.
+    Every output pixel with an even row and an even column reads each input pixel through the same set of
+    3x3 taps, whose weights add up; likewise in the other three phases. That takes 4 multiplications per
+    output instead of 9, and is exact at the borders too, since both ways pad with zeros.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -141,7 +140,7 @@ class CellJoin(nn.Module):
 
 
 def count_gflop(network: UNet, size: int) -> float:
-    """Arithmetic of the convolutions for one image of (size, size), in GFLOP: 2 for a multiply-add."""
+    """Arithmetic of the convolutions for one (size, size) image in GFLOP; a multiply-add counts as 2."""
     total = 0
 
     def count(conv: nn.Module, inputs: Any, output: Tensor) -> None:

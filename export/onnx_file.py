@@ -1,4 +1,4 @@
-"""Exported ONNX files as what other formats are made from: INT8, float16, OM."""
+"""Exported ONNX files: what INT8, float16 and OM are made from, and what is written into them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from inference.errors import InputError
 
 
 def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, Contract]:
-    """Reads an exported ONNX file that other formats can be made from, and its contract.
+    """Reads an exported float32 model that can be converted, and its contract.
 
     Raises:
-        InputError: no such file, not ONNX, without a contract, of less than float32, or arranged for
+        InputError: no such file, not ONNX, without a contract, converted already, or arranged for
             float32 alone.
     """
     if not path.is_file():
@@ -25,41 +25,55 @@ def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, Contract]:
     try:
         model = onnx.load(path)
     except Exception as error:  # protobuf's errors have no public base class
-        raise InputError(
-            f"{path}: is not an ONNX file; give one that `make export` wrote"
-        ) from error
+        raise InputError(f"{path}: not an ONNX file; give one that `make export` wrote") from error
     entries = {entry.key: entry.value for entry in model.metadata_props}
     if METADATA_KEY not in entries:
-        raise InputError(f"{path}: carries no contract; export it with `make export`")
+        raise InputError(f"{path}: has no contract; export it with `make export`")
     contract = Contract.from_json(entries[METADATA_KEY])
     if precision := find_precision(model):
         raise InputError(f"{path}: is {precision} already; give the float32 file")
     if contract.provenance.get("graph") == "winograd":
         raise InputError(
-            f"{path}: is arranged for float32 (--graph winograd); export it again without --graph"
+            f"{path}: exported with --graph winograd, for float32 only; export it again without --graph"
         )
     return model, contract
 
 
-def find_precision(model: onnx.ModelProto) -> str:
-    """What a model was converted to; nothing for float32."""
+def find_precision(model: onnx.ModelProto) -> Literal["INT8", "float16", ""]:
+    """What a model was converted to; "" for float32."""
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         return "INT8"
-    kinds = {entry.data_type for entry in model.graph.initializer}
-    return "float16" if TensorProto.FLOAT16 in kinds else ""
+    types = {tensor.data_type for tensor in model.graph.initializer}
+    return "float16" if TensorProto.FLOAT16 in types else ""
 
 
 def require_another_file(target: Path, source: Path) -> None:
     """Raises InputError unless `target` is an ONNX file other than `source`, however it is spelled."""
     if target.suffix != ".onnx" or (target.exists() and target.samefile(source)):
-        raise InputError(f"{target}: must end in .onnx and not be the source; change the name")
+        raise InputError(f"{target}: must end in .onnx and not be the source; rename it")
 
 
 def record_precision(
     model: onnx.ModelProto, contract: Contract, precision: Literal["int8", "float16"]
 ) -> None:
-    """Gives a converted model its source's contract, with the precision in the provenance, in place."""
+    """Gives a converted model its source's contract, with the precision in its provenance, in place."""
     converted = dataclasses.replace(
         contract, provenance={**contract.provenance, "precision": precision}
     )
     helper.set_model_props(model, {METADATA_KEY: converted.to_json()})
+
+
+def drop_unused_tensors(model: onnx.ModelProto) -> None:
+    """Removes the initializers that no node reads, in place; runtimes print a warning for each."""
+    used = {name for node in model.graph.node for name in node.input}
+    used |= {output.name for output in model.graph.output}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def add_metadata(path: Path, key: str, value: str) -> None:
+    """Adds an entry to the metadata of an ONNX file."""
+    model = onnx.load(path)
+    model.metadata_props.add(key=key, value=value)
+    onnx.save(model, path)

@@ -1,4 +1,4 @@
-"""ONNX operators that torch has not, or exports as several others."""
+"""ONNX operators that torch lacks, or exports as several others."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def padded_conv(
     dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """Convolution whose padding differs from side to side."""
+    """Convolution with its own zero padding on each side: (N, C, H, W) -> (N, K, H', W')."""
     return PaddedConv.apply(x, weight, bias, pads, stride, dilation, groups)
 
 
 def interleave(*phases: Tensor) -> Tensor:
-    """Puts four images together, as the 2x2 cells of one: 4 times (N, C, H, W) -> (N, C, 2 H, 2 W)."""
+    """Interleaves four images as the 2x2 cells of one: 4 times (N, C, H, W) -> (N, C, 2 H, 2 W)."""
     return Interleave.apply(*phases)
 
 
 def join_cells(x: Tensor) -> Tensor:
-    """Makes the 2x2 cells of one image of four channels: (N, 4, H, W) -> (N, 1, 2 H, 2 W)."""
+    """Arranges four channels as the 2x2 cells of one: (N, 4, H, W) -> (N, 1, 2 H, 2 W)."""
     return JoinCells.apply(x)
 
 
 class PaddedConv(torch.autograd.Function):
-    """One Conv; torch's own pads both sides of an axis alike and would export a Pad before it."""
+    """One Conv; torch's own pads both sides of an axis equally, so it would export a Pad first."""
 
     @staticmethod
     def forward(
@@ -74,7 +74,7 @@ class PaddedConv(torch.autograd.Function):
 
 
 class Interleave(torch.autograd.Function):
-    """Concat and DepthToSpace in the order of channels that needs no further move of them."""
+    """Concat and DepthToSpace (DCR), whose channel order needs no Transpose."""
 
     @staticmethod
     def forward(ctx: Any, *phases: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class Interleave(torch.autograd.Function):
 
 
 class JoinCells(torch.autograd.Function):
-    """DepthToSpace as DCR; torch writes CRD, the same for one image, which older ATC refuses."""
+    """DepthToSpace as DCR; torch writes CRD, equal for one output channel, which older ATC rejects."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

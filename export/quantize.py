@@ -1,9 +1,9 @@
-"""Static INT8 quantisation, as onnxruntime and OpenVINO both read it."""
+"""Static INT8 quantization that both onnxruntime and OpenVINO read."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,12 +11,13 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from export.onnx_file import record_precision
+from export.onnx_file import drop_unused_tensors, record_precision
 from inference.contract import Contract
+from inference.images.pixels import read_resized
 
 
 class Calibration(CalibrationDataReader):  # type: ignore[misc]  # untyped
-    """Hands the samples to onnxruntime one by one."""
+    """Feeds the samples to onnxruntime one by one."""
 
     def __init__(self, samples: np.ndarray) -> None:
         self._samples = iter(samples)
@@ -27,10 +28,13 @@ class Calibration(CalibrationDataReader):  # type: ignore[misc]  # untyped
 
 
 def quantize(model: onnx.ModelProto, contract: Contract, samples: np.ndarray, target: Path) -> None:
-    """Writes the model with QuantizeLinear and DequantizeLinear around what runs in INT8.
+    """Writes the model in INT8: QuantizeLinear and DequantizeLinear (QDQ) around what runs in it.
 
-    Activations are uint8, weights int8 per output channel; ranges are the least and largest values on
-    the samples (N, S, S, 3).
+    Activations are uint8, with the range from the smallest to the largest value on the samples; weights
+    are int8, with a scale per output channel.
+
+    Args:
+        samples: (N, S, S, 3) uint8 RGB, to calibrate on.
     """
     with quiet_logging():
         quantize_static(
@@ -45,41 +49,49 @@ def quantize(model: onnx.ModelProto, contract: Contract, samples: np.ndarray, ta
         )
     quantized = onnx.load(target)
     share_scales(quantized)
+    drop_unused_tensors(quantized)
     record_precision(quantized, contract, "int8")
     onnx.checker.check_model(quantized, full_check=True)
     onnx.save(quantized, target)
 
 
+def load_calibration(paths: Sequence[Path], count: int, size: int) -> np.ndarray:
+    """Images to calibrate on, spread evenly over the files: (up to count, size, size, 3) uint8 RGB."""
+    chosen = np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int)
+    return np.stack([read_resized(paths[number], size).pixels for number in chosen])
+
+
 def float_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that stay in float: the normalisation, and all from the last convolution on."""
+    """Names of the nodes that stay in float32: the normalization, and the last convolution and on."""
     nodes = list(model.graph.node)
     convs = [place for place, node in enumerate(nodes) if node.op_type == "Conv"]
     return [node.name for node in (*nodes[: convs[0]], *nodes[convs[-1] :])]
 
 
 def share_scales(model: onnx.ModelProto) -> None:
-    """Gives what DepthToSpace rearranges one scale, in place.
+    """Gives all channels that a DepthToSpace rearranges one scale, in place.
 
-    The four phases come from four convolutions, each with a range of its own. Their concatenation has
-    the range of all, and OpenVINO reads no DepthToSpace of channels whose scales differ.
+    The four phases come from four convolutions, each calibrated on its own; OpenVINO does not read a
+    DepthToSpace of channels whose scales differ. Their concatenation has the range of all four, so they
+    take its scale; their own are left unused.
     """
     writers = {output: node for node in model.graph.node for output in node.output}
     for node in model.graph.node:
         if node.op_type != "DepthToSpace":
             continue
-        dequantise = writers[node.input[0]]
-        if dequantise.op_type != "DequantizeLinear":  # of logits, which stay in float
+        dequantize = writers[node.input[0]]
+        if dequantize.op_type != "DequantizeLinear":  # of logits, which stay in float32
             continue
-        concat = writers[writers[dequantise.input[0]].input[0]]
+        concat = writers[writers[dequantize.input[0]].input[0]]
         for name in concat.input:
             of_phase = writers[name]
             for pair in (of_phase, writers[of_phase.input[0]]):
-                pair.input[1:] = dequantise.input[1:]
+                pair.input[1:] = dequantize.input[1:]
 
 
 @contextmanager
 def quiet_logging() -> Iterator[None]:
-    """Holds back onnxruntime's advice to optimise the graph first, which export.graph has done."""
+    """Silences onnxruntime's advice to optimize the graph first, which export.graph has done."""
     logging.disable(logging.WARNING)
     try:
         yield

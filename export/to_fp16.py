@@ -1,4 +1,4 @@
-"""Turns an exported model into float16, for accelerators; CPUs mostly run it slower.
+"""Converts an exported model to float16, for accelerators; most CPUs run it slower.
 
 python -m export.to_fp16 model.onnx model-fp16.onnx
 """
@@ -10,14 +10,13 @@ from typing import Annotated
 
 import numpy as np
 import onnx
-import tyro
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
-from rich.console import Console
+from tyro.conf import Positional, arg
 
 from export.onnx_file import read_onnx_file, record_precision, require_another_file
 from export.verify import ParityError, load_samples, mask_iou
-from inference.cli import run
+from inference.cli import run, say
 from inference.files import replacing
 from inference.runtime.session import Segmenter
 
@@ -25,18 +24,18 @@ MIN_IOU = 0.99  # of the masks of all samples together
 
 
 def to_fp16(
-    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="onnx")],
-    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="fp16")],
-    images: Path | None = None,
+    source: Annotated[Path, Positional, arg(name="onnx", metavar="ONNX")],
+    target: Annotated[Path, Positional, arg(name="fp16", metavar="FP16")],
+    images: Annotated[Path | None, arg(metavar="IMAGES")] = None,
 ) -> None:
-    """Convert an exported model to float16; input and output stay as they are.
+    """Convert an exported model to float16; its input and output keep their types.
 
-    The file appears only after its masks were compared with the float32 model's.
+    The file appears only once its masks have been compared with the float32 model's.
 
     Args:
-        source: ONNX file of export.to_onnx, in float32.
-        target: The float16 file to write.
-        images: Folder of images to compare on; made-up lesions if left out.
+        source: Float32 ONNX file that export.to_onnx wrote.
+        target: Float16 file to write.
+        images: Folder of images to compare on; default: synthetic lesions.
     """
     model, contract = read_onnx_file(source)
     require_another_file(target, source)
@@ -48,26 +47,37 @@ def to_fp16(
     with replacing(target) as temporary:
         onnx.save(half, temporary)
         found = Segmenter(temporary, provider="cpu")(samples)
-        difference = float(np.abs(expected - found).max())
-        iou = mask_iou(expected > contract.threshold, found > contract.threshold)
-        # Beyond 65504 float16 overflows, which ends as NaN and as masks that vanish.
-        if not (iou >= MIN_IOU and np.isfinite(difference)):
-            raise ParityError(
-                f"float16 changes the masks: IoU {iou:.4f} (must be at least {MIN_IOU}), probability "
-                f"by {difference:.2g}; nothing written"
-            )
-    Console(highlight=False, soft_wrap=True).print(
-        f"{target}: masks agree to IoU {iou:.4f}, largest difference of probability {difference:.1e}, "
-        f"{target.stat().st_size / 1e6:.1f} MB",
-        markup=False,
+        difference, iou = require_same_masks(expected, found, contract.threshold)
+    say(
+        f"{target}: masks agree to IoU {iou:.4f}, largest difference in probability {difference:.1e}, "
+        f"{target.stat().st_size / 1e6:.1f} MB"
     )
 
 
 def convert_to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Weights and arithmetic to float16; nodes that it adds for the rest are put in order."""
+    """Converts weights and arithmetic to float16, and sorts the nodes that this adds."""
     ordered = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
     ordered.topological_sort()
     return ordered.model
+
+
+def require_same_masks(
+    expected: np.ndarray, found: np.ndarray, threshold: float
+) -> tuple[float, float]:
+    """The largest difference in probability, and the IoU of all masks together.
+
+    Raises:
+        ParityError: the masks differ by more than float16 should.
+    """
+    difference = float(np.abs(expected - found).max())
+    iou = mask_iou(expected > threshold, found > threshold)
+    # Beyond 65504 float16 overflows, which ends in NaN and in masks that vanish.
+    if not (iou >= MIN_IOU and np.isfinite(difference)):
+        raise ParityError(
+            f"float16 changes the masks: IoU {iou:.4f} (must be at least {MIN_IOU}), probability by "
+            f"{difference:.2g}; nothing was written"
+        )
+    return difference, iou
 
 
 if __name__ == "__main__":

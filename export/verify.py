@@ -1,4 +1,4 @@
-"""Parity of an exported model with the network that it was made from."""
+"""Parity of an exported model with the network it was made from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ParityError(InputError):
 
 
 def load_samples(images: Path | None, size: int) -> np.ndarray:
-    """Images to verify on: the first of a folder, or made-up lesions.
+    """Images to verify on: the first of a folder, or synthetic lesions.
 
     Returns:
         (IMAGES, size, size, 3) uint8 RGB.
@@ -34,7 +34,7 @@ def load_samples(images: Path | None, size: int) -> np.ndarray:
         rngs = (np.random.default_rng(seed) for seed in range(IMAGES))
         return np.stack([resize(make_lesion(rng, 240, 320)[0], size) for rng in rngs])
     paths = [path for path, _ in find_images([images])[:IMAGES]]
-    # A folder of fewer is gone through again.
+    # A smaller folder is read again from its start.
     chosen = (paths[number % len(paths)] for number in range(IMAGES))
     return np.stack([read_resized(path, size).pixels for path in chosen])
 
@@ -49,15 +49,15 @@ def verify(
 
     Args:
         network: (N, S, S, 3) uint8 -> (N, S, S) probability.
-        exported: the same, in arrays.
+        exported: the same for arrays.
         samples: (IMAGES, S, S, 3) uint8 RGB.
         threshold: of probability, for the masks.
 
     Returns:
-        The largest difference of probability.
+        The largest difference in probability.
 
     Raises:
-        ParityError: a difference at or above MAX_DIFFERENCE, or an IoU at or below MIN_IOU.
+        ParityError: the difference is not below MAX_DIFFERENCE, or the IoU not above MIN_IOU.
     """
     with torch.no_grad():
         pairs = [
@@ -70,8 +70,8 @@ def verify(
     # Written so that a NaN fails.
     if not (difference < MAX_DIFFERENCE and iou > MIN_IOU):
         raise ParityError(
-            f"the exported model differs from the network: probability by {difference:.2g} (must stay "
-            f"below {MAX_DIFFERENCE}), mask IoU {iou:.5f} (must be above {MIN_IOU}); nothing written"
+            f"the exported model differs from the network: probability by {difference:.2g} (must be "
+            f"below {MAX_DIFFERENCE}), mask IoU {iou:.5f} (must be above {MIN_IOU}); nothing was written"
         )
     return difference
 

@@ -2,10 +2,10 @@
 
     Y = A' [(G g G') * (B' d B)] A      Lavin and Gray 2016, arXiv:1509.09308, equation 8
 
-Every 2x2 cell of the result comes from a 4x4 tile d of the image by 16 products a channel instead of 36.
-B' d B are depthwise convolutions with 2x2 taps, the products 1x1 convolutions, A' and A sums. It is exact
-but for rounding, of the size that float32 convolutions have among themselves. It pays on CPUs in float32,
-where many channels share the cost of the transforms; in INT8 and float16 the sums lose precision.
+Every 2x2 cell of the output comes from a 4x4 tile d of the input with 16 products per channel, not 36.
+B' d B are depthwise convolutions with 2x2 taps, the products are 1x1 convolutions, A' and A are sums. It
+is exact up to rounding, by no more than float32 convolutions differ among runtimes. It pays in float32
+on CPUs, when many channels share the cost of the transforms; in INT8 and float16 the sums lose precision.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from torch.nn.functional import conv2d
 
 from export.onnx_ops import interleave, padded_conv
 
-# G; its last row has the other sign, so that A' below subtracts but once.
+# G; its last row is negated, so that A' below subtracts only once.
 KERNEL = torch.tensor(
     [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, -1]], dtype=torch.float64
 )
-# B': the two rows of a tile that each line combines, and their factors.
+# B': the two rows of a tile that each of its rows combines, and their factors.
 ROWS = ((0, 2), (1, 2), (1, 2), (1, 3))
 FACTORS = torch.tensor([[1, -1], [1, 1], [-1, 1], [1, -1]], dtype=torch.float32)
-# Of an upsampled image the tile's rows 1 and 2 are equal, so that B' leaves three lines: x[-1] - x[0],
-# 2 x[0], whose 2 goes to the kernel, and x[0] - x[1].
+# In an upsampled image, rows 1 and 2 of a tile are equal, so three rows of B' remain: x[-1] - x[0],
+# 2 x[0], whose 2 goes into the kernel, and x[0] - x[1].
 UP_KERNEL = torch.stack((KERNEL[0], 2 * KERNEL[1], KERNEL[3]))
 UP_FACTORS = (torch.tensor([1.0, -1.0]), torch.tensor([1.0]), torch.tensor([1.0, -1.0]))
 UP_PADS = ((1, 0), (0, 0), (0, 1))
 
 
 class WinogradConv(nn.Module):
-    """A 3x3 convolution with padding 1, and ReLU.
+    """A 3x3 convolution with padding 1, then ReLU.
 
     Shape:
         (N, C, H, W) -> (N, K, H, W); H and W are even.
@@ -59,17 +59,17 @@ class WinogradConv(nn.Module):
 
     def _product(self, x: Tensor, i: int, j: int) -> Tensor:
         (top, below), (left, right) = ROWS[i], ROWS[j]
-        # Tiles begin one pixel before every second pixel.
+        # Tiles start one pixel before every second pixel.
         pads = (1 - top, 1 - left, below - 2, right - 2)
         dilation = (below - top, right - left)
         tiles = padded_conv(x, self.taps[4 * i + j], None, clip(pads), 2, dilation, self.inputs)
         return conv2d(tiles, self.products[4 * i + j], self.bias if i == j == 1 else None)
 
     def _combine(self, m: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """A': (m0 + m1 + m2, m1 - m2 - m3), m3 with its sign in the kernel.
+        """A': (m0 + m1 + m2, m1 - m2 - m3); the sign of m3 is in the kernel.
 
-        m1 - m2 is (m1 + m2) - 2 m2, a depthwise convolution and a sum, which runtimes fuse; a
-        subtraction would make onnxruntime leave its blocked layout.
+        m1 - m2 is written as (m1 + m2) - 2 m2, a depthwise convolution and a sum, which runtimes fuse; a
+        subtraction makes onnxruntime leave its blocked memory layout.
         """
         both = m[1] + m[2]
         difference = conv2d(m[2], self.twice, groups=self.outputs) + both
@@ -77,7 +77,7 @@ class WinogradConv(nn.Module):
 
 
 class WinogradUpConv(nn.Module):
-    """Nearest upsampling x2, a 3x3 convolution with padding 1, and ReLU: 9 products a cell, not 36.
+    """Nearest upsampling x2, a 3x3 convolution with padding 1, then ReLU: 9 products per cell, not 36.
 
     Shape:
         (N, C, H, W) -> (N, K, 2 H, 2 W)
@@ -112,7 +112,7 @@ class WinogradUpConv(nn.Module):
 
 
 def transform_kernel(conv: nn.Conv2d, transform: Tensor) -> nn.ParameterList:
-    """G g G' of every pair of channels, as 1x1 convolutions: (K, C, 1, 1) for each entry, by rows."""
+    """G g G' of every pair of channels, as 1x1 convolutions: (K, C, 1, 1) for each entry, row by row."""
     kernel = conv.weight.detach().double()
     transformed = torch.einsum("ip,kcpq,jq->ijkc", transform, kernel, transform).float()
     return nn.ParameterList(entry[..., None, None] for entry in transformed.flatten(0, 1))
@@ -124,6 +124,6 @@ def depthwise(taps: Tensor, channels: int) -> nn.Parameter:
 
 
 def clip(pads: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """Pads that are not negative: what a tile does not reach needs no padding."""
+    """Raises negative pads to 0: where the taps stay inside the image, nothing is padded."""
     top, left, bottom, right = (max(0, pad) for pad in pads)
     return top, left, bottom, right

@@ -44,7 +44,6 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON on one line, atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Writes JSON atomically, on one line unless `indent` is given."""
+    write_bytes(path, json.dumps(content, indent=indent).encode() + b"\n")

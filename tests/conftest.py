@@ -10,8 +10,8 @@ import onnx
 import pytest
 import torch
 
+from export.build import build_model
 from export.graph import Deployable
-from export.to_onnx import build_model
 from inference.contract import Contract
 from training.networks.unet import UNet
 from training.prepare import prepare

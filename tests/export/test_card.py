@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.card import describe_recipe, to_command, write_card
+from export.card import write_card
+from export.recipe import describe_recipe, to_command
 from export.to_onnx import to_onnx
 from inference.contract import Contract
 from inference.errors import InputError
@@ -73,7 +74,7 @@ def test_the_recipe_is_the_commands_of_all_its_runs(
     moved = torch.load(runs[1] / "best.pt")
     moved["config"]["init"] = "gone.pt"
     torch.save(moved, tmp_path / "moved.pt")
-    with pytest.raises(InputError, match=r"gone.pt: is not there, and .*moved.pt began with it"):
+    with pytest.raises(InputError, match=r"gone.pt: no such file, but .*moved.pt started from it"):
         describe_recipe(tmp_path / "moved.pt")
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.equalize import LEAST, equalize
+from export.equalize import MIN_SHARE, equalize
 from training.networks.blocks import PlainBlock
 from training.networks.efficientnet_lite import EfficientNetLite0
 
@@ -63,4 +63,4 @@ def test_dead_channels_stay_finite() -> None:
     before = norm.weight.clone()
     equalize(block)
     assert all(weight.isfinite().all() for weight in block.parameters())
-    assert (norm.weight <= before / LEAST).all()
+    assert (norm.weight <= before / MIN_SHARE).all()

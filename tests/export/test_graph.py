@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from export.build import build_model
 from export.graph import Deployable, Graph, PhaseConv, count_gflop, fold_norms, rewrite
 from export.onnx_file import read_onnx_file
-from export.to_onnx import build_model, to_onnx
+from export.to_onnx import to_onnx
 from export.winograd import WinogradConv, WinogradUpConv
 from inference.contract import Contract
 from inference.errors import InputError

@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from export import to_onnx as exporter
+from export import build
 from export.graph import Deployable
 from export.to_onnx import to_onnx
 from export.verify import ParityError
@@ -71,12 +71,12 @@ class SwappedColours(Deployable):
 def test_swapped_colours_are_caught_and_nothing_is_written(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = exporter.build_model
+    build_model = build.build_model
 
     def build_wrongly(deployable: Deployable, contract: Contract) -> onnx.ModelProto:
-        return build(SwappedColours(deployable.network), contract)
+        return build_model(SwappedColours(deployable.network), contract)
 
-    monkeypatch.setattr(exporter, "build_model", build_wrongly)
+    monkeypatch.setattr(build, "build_model", build_wrongly)
     target = tmp_path / "out" / "model.onnx"
     with pytest.raises(ParityError, match="differs from the network"):
         to_onnx(checkpoint, target)

@@ -64,7 +64,7 @@ def test_faults_are_caught(fault: str) -> None:
             probability[1:] = probability[0]
         return probability
 
-    with pytest.raises(ParityError, match="nothing written"):
+    with pytest.raises(ParityError, match="nothing was written"):
         verify(Redness(), faulty, samples, threshold)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
+from export.build import build_model
 from export.graph import Deployable
-from export.to_onnx import build_model
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.runtime.session import Segmenter

@@ -1,0 +1,29 @@
+"""A data set that training.prepare wrote: its manifest, its splits, what was held out of training."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from inference.scoring.pairs import Pairs, find_pairs
+
+
+def read_manifest(data: Path) -> list[dict[str, str]]:
+    """The lines of a data set's manifest.csv."""
+    with (data / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def find_split(data: Path, source: str, split: str) -> Pairs:
+    """Images and masks of one split of one source."""
+    folder = data / source
+    return find_pairs(folder / split, folder / f"{split}_GT")
+
+
+def write_held_out(path: Path, manifest: list[dict[str, str]]) -> None:
+    """Names and splits of all that the model was not trained on: name,split."""
+    held_out = {row["name"]: row["split"] for row in manifest if row["split"] != "train"}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("name", "split"))
+        writer.writerows(sorted(held_out.items()))
