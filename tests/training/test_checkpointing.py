@@ -130,7 +130,7 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(
     with (run / LAST).open("r+b") as file:
         file.truncate(file.seek(0, os.SEEK_END) // 2)
     output = train_in_process(*RUN, "--out", run, "--resume")
-    assert str(run / LAST) in output and "the one before" in output
+    assert str(run / LAST) in output and "the checkpoint before" in output
     assert same_weights(run / LAST, whole_runs[1] / LAST)
     for name in (LAST, PREVIOUS):
         (run / name).write_bytes(b"nothing")
@@ -176,5 +176,5 @@ def test_other_settings_and_no_run_at_all_are_refused(whole_runs: dict[int, Path
     assert load_state(make_config(**{**changes, "workers": 7, "save_every": 0}), journal)
     with pytest.raises(InputError, match="--lr"):
         load_state(make_config(**{**changes, "lr": 0.5}), journal)
-    with pytest.raises(InputError, match="no run"):
+    with pytest.raises(InputError, match="not a run"):
         load_state(make_config(Path("d"), out=Path("/nowhere")), journal)
