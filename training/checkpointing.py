@@ -19,8 +19,8 @@ from training import checkpoint
 from training.config import TrainConfig
 from training.device import Runtime
 from training.distributed import Ranks
-from training.journal import SilentJournal
 from training.optimise import Stepper
+from training.records.journal import SilentJournal
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 # Settings that may differ when a run is resumed: they change where and how fast it trains, not what.

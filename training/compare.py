@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from inference.cli import run
-from training.run_table import tabulate_runs
+from training.records.run_table import tabulate_runs
 
 
 def compare(

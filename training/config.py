@@ -127,12 +127,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         indices = self.device_list.split(",") if self.device_list else []
         rules = {
+            "width": (self.width >= 2, "at least 2"),
             "augmentation": (
                 self.augmentation in AUGMENTATIONS,
                 f"one of {', '.join(AUGMENTATIONS)}",
             ),
             "loss": (self.loss in LOSSES, f"one of {', '.join(LOSSES)}"),
-            "width": (self.width >= 2, "at least 2"),
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "accumulate": (self.accumulate >= 1, "at least 1"),

@@ -59,7 +59,7 @@ def prepare(
         size: Side of the cached images in pixels: the --size of the training.
         arch: Network that will be trained, which --size must suit; any: all of them.
         seed: Random seed of the split; the same seed gives the same split on every machine.
-        workers: Threads that read images (default: all cores).
+        workers: Threads that read images; 0: all cores.
     """
     require_size(size, stride_of(None if arch == "any" else arch))
     if workers < 0:

@@ -21,12 +21,12 @@ from training.data.batches import Batches
 from training.data.cache import open_split
 from training.device import Runtime, explain_memory
 from training.distributed import Ranks, ending_at_once, launch, must_launch
-from training.journal import open_journal
 from training.loss import LOSSES
 from training.networks.unet import UNet
 from training.optimise import Stepper
-from training.plots import draw_overlays
 from training.precision import compile_network
+from training.records.journal import open_journal
+from training.records.plots import draw_overlays
 from training.validate import validate
 from training.weights import take_weights
 

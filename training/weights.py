@@ -58,8 +58,8 @@ def build_network(trained: dict[str, Any], path: Path) -> tuple[UNet, Contract]:
     Raises:
         InputError: the checkpoint is incomplete.
     """
+    contract = Contract.from_json(trained["contract"])
     try:
-        contract = Contract.from_json(trained["contract"])
         config = trained["config"]
         network = UNet(config["arch"], config["width"], contract.mean, contract.std)
         averaged = strip(trained.get("stepper", {}).get("average", {}))
@@ -68,7 +68,7 @@ def build_network(trained: dict[str, Any], path: Path) -> tuple[UNet, Contract]:
     except (KeyError, TypeError, AttributeError, AssertionError, RuntimeError, InputError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"{path}: weights, config and contract do not fit together ({reason}); "
+            f"{path}: weights do not fit the network in its config ({reason}); "
             "give the file as training.train wrote it"
         ) from error
     return network.eval(), contract

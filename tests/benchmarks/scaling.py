@@ -22,7 +22,7 @@ from inference.cli import run
 from inference.images.write import write_image
 from inference.masks.png import write_mask
 from tests.benchmarks.report import JsonFile, describe_machine, report
-from training.run_folder import read_metrics
+from training.records.run_folder import read_metrics
 from training.synthetic.lesion import make_lesion
 
 

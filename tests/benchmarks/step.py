@@ -27,10 +27,10 @@ from tests.benchmarks.report import JsonFile, describe_machine, report
 from training.config import make_config
 from training.device import Runtime
 from training.distributed import Ranks
-from training.journal import SilentJournal
 from training.loss import LOSSES
 from training.networks.unet import UNet
 from training.optimise import Stepper
+from training.records.journal import SilentJournal
 from training.synthetic.lesion import make_lesion
 
 WARM_UP = 3

@@ -19,7 +19,7 @@ from training import checkpoint
 from training.checkpointing import LAST, PREVIOUS, load_state
 from training.config import make_config
 from training.distributed import Ranks
-from training.journal import SilentJournal
+from training.records.journal import SilentJournal
 from training.weights import open_network
 
 KILLS = int(os.environ.get("KILLS", "2"))  # KILLS=20 make test: the long form

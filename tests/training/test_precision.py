@@ -14,7 +14,7 @@ from training import train as story
 from training.config import make_config
 from training.device import Runtime
 from training.precision import Half, Level, MasterWeights
-from training.run_folder import read_metrics
+from training.records.run_folder import read_metrics
 from training.train import train
 
 RANKS = int(os.environ.get("COMPILED_RANKS", "1"))  # minutes of compiling for each

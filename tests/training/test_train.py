@@ -11,8 +11,8 @@ from training import checkpoint
 from training import train as story
 from training.config import TrainConfig, make_config
 from training.distributed import Ranks
-from training.journal import SilentJournal
-from training.run_folder import read_metrics
+from training.records.journal import SilentJournal
+from training.records.run_folder import read_metrics
 from training.train import train
 from training.weights import open_network
 

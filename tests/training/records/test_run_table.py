@@ -5,7 +5,7 @@ import pytest
 
 from inference.errors import InputError
 from training.config import make_config
-from training.run_table import tabulate_runs
+from training.records.run_table import tabulate_runs
 
 
 def make_run(folder: Path, jaccards: list[float], **changes: object) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from inference.errors import InputError
 from inference.markdown import tabulate
 from training.checkpointing import FREE
 from training.config import to_flags
-from training.run_folder import CONFIG
+from training.records.run_folder import CONFIG, METRICS, read_metrics
 
-METRICS = "metrics.csv"
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
 
 
@@ -44,11 +42,8 @@ def read_run(run: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """The configuration of a run, and the scores of each epoch."""
     try:
         config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-        with (run / METRICS).open(newline="", encoding="utf-8") as file:
-            epochs = [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, TypeError) as error:
+        epochs = read_metrics(run / METRICS)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"{run}: not a run that can be read ({error}); give a folder that training.train wrote"
         ) from error

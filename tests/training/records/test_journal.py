@@ -8,10 +8,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from inference.scoring.metrics import METRICS
-from training import journal as journals
 from training.distributed import Ranks
-from training.journal import Journal
-from training.run_folder import read_metrics
+from training.records import journal as journals
+from training.records.journal import Journal
+from training.records.run_folder import read_metrics
 
 CPU = torch.device("cpu")
 SCORES = dict.fromkeys(METRICS, 0.5)

@@ -9,7 +9,7 @@ from inference.scoring.metrics import METRICS, count
 from training.data.cache import open_split
 from training.device import Runtime
 from training.networks.unet import UNet
-from training.plots import COLUMNS, choose_rows, draw_curves, draw_overlays
+from training.records.plots import COLUMNS, choose_rows, draw_curves, draw_overlays
 
 
 def test_overlays_show_best_median_and_worst(dataset: Path, tmp_path: Path) -> None:

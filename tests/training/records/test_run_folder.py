@@ -8,7 +8,7 @@ import torch
 
 from inference.errors import InputError
 from training.config import make_config
-from training.run_folder import open_run
+from training.records.run_folder import open_run
 
 
 def test_an_earlier_run_is_moved_aside_and_another_folder_is_left_alone(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import InputError
-from inference.files import replacing
+from inference.files import replacing, write_json
 from inference.machine import usable_cores
 from training.config import TrainConfig
 
@@ -47,8 +46,9 @@ def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> Path:
     try:
         run.mkdir(parents=True, exist_ok=True)
         if not (run / CONFIG).exists():
-            write_json(run / CONFIG, config.to_dict())
-        write_json(run / "environment.json", {**describe_environment(), **ran_on})
+            write_json(run / CONFIG, config.to_dict(), indent=2)
+        environment = {**describe_environment(), **ran_on}
+        write_json(run / "environment.json", environment, indent=2)
     except OSError as error:
         raise InputError(
             f"--out {run}: cannot be written to ({error.strerror}); give another folder, or make room"
@@ -80,12 +80,6 @@ def describe_environment() -> dict[str, Any]:
         "cores": usable_cores(),
         "packages": dict(sorted(packages.items())),
     }
-
-
-def write_json(path: Path, entries: dict[str, Any]) -> None:
-    """Writes an indented JSON file, atomically."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

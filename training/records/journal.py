@@ -18,8 +18,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from training.config import TrainConfig
 from training.distributed import Ranks
-from training.plots import draw_curves
-from training.run_folder import METRICS, open_run, read_metrics, write_metrics
+from training.records.plots import draw_curves
+from training.records.run_folder import METRICS, open_run, read_metrics, write_metrics
 
 Item = TypeVar("Item")
 WARM_UP = 5  # first steps of an epoch, which are not timed, as in ModelZoo's figures
