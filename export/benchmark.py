@@ -19,7 +19,7 @@ from inference.benchmark.comparison import require_counts
 from inference.benchmark.report import report, run_benchmark
 from inference.benchmark.subjects import Subject, open_subjects
 from inference.cli import run
-from inference.runtime.session import Provider
+from inference.runtime.providers import Provider
 from training.networks.unet import UNet
 
 

@@ -18,7 +18,7 @@ LAYERS = {
     "app": {"app", "inference"},
 }
 DEVICE_WORDS = {"cuda", "npu", "nccl", "hccl", "torch_npu"}
-DEVICE_HOME = {"training": "device.py", "inference": "session.py"}
+DEVICE_HOME = {"training": "device.py", "inference": "providers.py"}
 
 
 def modules(layer: str) -> list[Path]:
@@ -96,7 +96,7 @@ def test_devices_are_named_in_one_file_a_runtime(layer: str) -> None:
 def test_providers_are_named_in_one_file() -> None:
     for layer in LAYERS:
         for path in modules(layer):
-            if path != ROOT / "inference" / "runtime" / "session.py":
+            if path != ROOT / "inference" / "runtime" / "providers.py":
                 named = [word for word in words(path) if word.endswith("ExecutionProvider")]
                 assert not named, f"{path} says {named}"
 
