@@ -83,9 +83,9 @@ Images = Annotated[
     Positional,
     arg(
         metavar="IMAGES [IMAGES ...]",
-        help='Files, folders with their subfolders, patterns such as "photos/*.jpg", .zip archives, '
-        "videos, http and https addresses, .txt files with one of these per line, or - to read such a list "
-        "from stdin.",
+        help='Files, folders with subfolders, patterns such as "photos/*.jpg", .zip archives, '
+        "videos, http and https addresses, .txt files with one of these per line, or - to read such a "
+        "list from stdin.",
         help_behavior_hint="(required)",
     ),
 ]
