@@ -3,15 +3,22 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 
 DATA ?= data
-RUN_FOLDER ?= runs/latest
+RAW ?= ISIC2018
+RUN_FOLDER ?=
 MODEL ?=
 SOC_VERSION ?= auto
 ARGS ?=
 
-.DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train weights export segment evaluate reproduce int8 om bench app doctor
+# A path may have blanks in it; of several paths, none may.
+path = $(if $(word 2,$(1)),'$(1)',$(1))
+paths = $(if $(shell [ -e '$(1)' ] && echo yes),'$(1)',$(1))
+data = $(call path,$(DATA))
+raw = $(call path,$(RAW))
 
-help:  ## what you can do here
+.DEFAULT_GOAL := help
+.PHONY: help setup demo tour test soak lint check prepare train weights export segment evaluate reproduce int8 om app bench doctor
+
+help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -25,14 +32,14 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 	$(PIP) -e '.[train,imagenet,export,openvino,app,dev]'
 	@touch $@
 
-setup: .venv/installed  ## make .venv and install the project with all it needs
+setup: .venv/installed  ## create .venv and install the project with everything it needs
 
-demo: .venv/base  ## segment sample images with the model that ships, into demo/; no PyTorch needed
+demo: .venv/base  ## segment sample images with the shipped model, into demo/; no PyTorch needed
 	rm -rf demo
 	$(RUN) inference.segment app/examples --output demo --save mask overlay csv sheet
-	@echo "look at demo/sheet.jpg; masks and overlays are in demo/, sizes in demo/measures.csv"
+	@echo "see demo/sheet.jpg; masks and overlays are in demo/, sizes in demo/measures.csv"
 
-tour: .venv/installed  ## walk the whole line on made-up images, in about two minutes, into tour/
+tour: .venv/installed  ## the whole pipeline on synthetic images, into tour/; takes about two minutes
 	rm -rf tour
 	$(RUN) training.synthesize tour/raw --images 160
 	$(RUN) training.prepare tour/raw tour/data --size 96
@@ -40,12 +47,12 @@ tour: .venv/installed  ## walk the whole line on made-up images, in about two mi
 	$(RUN) export.to_onnx tour/run/best.pt tour/model.onnx
 	$(RUN) inference.segment tour/data/test --model tour/model.onnx --output tour/masks --save mask overlay sheet
 	$(RUN) inference.evaluate tour/data/test tour/data/test_GT --model tour/model.onnx
-	@echo "look at tour/masks/sheet.jpg and tour/run/curves.png"
+	@echo "see tour/masks/sheet.jpg and tour/run/curves.png"
 
 test: .venv/installed  ## run the tests
 	$(RUN) pytest $(ARGS)
 
-soak: .venv/installed  ## segment 10,000 images, 1 % of them broken: nothing lost, memory flat
+soak: .venv/installed  ## stress test: 10,000 images, 1 % of them broken; nothing is lost, memory stays flat
 	SOAK_IMAGES=10000 $(RUN) pytest tests/inference/batch/test_soak.py $(ARGS)
 
 lint: .venv/installed  ## check style and types
@@ -53,62 +60,65 @@ lint: .venv/installed  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test  ## lint, types, tests
+check: lint test  ## lint and test
 
-prepare: .venv/installed  ## RAW=folder: check, split and cache a data set into DATA
-	$(RUN) training.prepare $(RAW) $(DATA) $(ARGS)
+prepare: .venv/installed  ## check, split and cache the data set in RAW, into DATA
+	$(RUN) training.prepare $(raw) $(data) $(ARGS)
 
-train: .venv/installed  ## train on DATA into RUN_FOLDER
-	$(RUN) training.train --data $(DATA) --out $(RUN_FOLDER) $(ARGS)
+train: .venv/installed  ## train on DATA, into RUN_FOLDER or runs/latest
+	$(RUN) training.train --data $(data) --out $(call path,$(or $(RUN_FOLDER),runs/latest)) $(ARGS)
 
-# Ascend ModelZoo's runs: N devices, 16 images each, learning rate in proportion. On CPU: ARGS='--device cpu'.
+# As Ascend ModelZoo does: 16 images per device, learning rate in proportion. On a CPU: ARGS='--device cpu'.
 EPOCHS ?=
 RECIPE ?= reference
 NODES ?= 1
 ADDR ?= localhost:0
 on-devices = $(BIN)/torchrun --nnodes $(NODES) --nproc-per-node $* --rdzv-backend c10d --rdzv-endpoint $(ADDR) \
-	-m training.train --data $(DATA) --recipe $(RECIPE) --batch-size $$(($* * $(NODES) * 16)) \
+	-m training.train --data $(data) --recipe $(RECIPE) --batch-size $$(($* * $(NODES) * 16)) \
 	--lr $$(awk 'BEGIN { print $* * $(NODES) * 2e-4 }') --amp
 
-train-%p: .venv/installed  ## train on % devices (NODES=, ADDR=), 150 epochs or EPOCHS, into runs/%p-full
+train-%p: .venv/installed  ## train on % devices, 150 epochs or EPOCHS, into runs/%p-full; NODES and ADDR for more machines
 	$(on-devices) --epochs $(or $(EPOCHS),150) --out runs/$*p-full $(ARGS)
 
-perf-%p: .venv/installed  ## images/s on % devices, 10 epochs or EPOCHS, into runs/%p-perf
+perf-%p: .venv/installed  ## training speed on % devices: 10 epochs or EPOCHS, into runs/%p-perf
 	$(on-devices) --epochs $(or $(EPOCHS),10) --out runs/$*p-perf $(ARGS)
 
-# What export, int8 and om work on; the other commands use the model that ships unless MODEL is given.
-exported = $(or $(MODEL),model.onnx)
-chosen = $(if $(MODEL),--model $(MODEL))
-export: .venv/installed  ## RUN_FOLDER/best.pt -> MODEL or model.onnx, verified
-	$(RUN) export.to_onnx $(RUN_FOLDER)/best.pt $(exported) $(ARGS)
+# The newest run, but for those that only measured speed.
+newest = $(patsubst %/best.pt,%,$(firstword $(filter-out runs/%-perf/best.pt,$(shell ls -t runs/*/best.pt 2>/dev/null))))
+trained = $(or $(RUN_FOLDER),$(newest),$(error no trained network in runs/; run make train, or give RUN_FOLDER=folder))
+# The file that export writes, and int8 and om read; other commands use the shipped model without MODEL.
+onnx = $(or $(MODEL),model.onnx)
+chosen = $(if $(MODEL),--model $(call paths,$(MODEL)))
 
-segment: .venv/base  ## IMAGES=files or folders -> masks, with MODEL
-	$(RUN) inference.segment $(IMAGES) $(chosen) $(ARGS)
+export: .venv/installed  ## best.pt of RUN_FOLDER or the newest run -> MODEL or model.onnx, verified against PyTorch
+	$(RUN) export.to_onnx $(call path,$(trained))/best.pt $(call path,$(onnx)) $(ARGS)
 
-evaluate: .venv/base  ## score MODEL on DATA's test images
-	$(RUN) inference.evaluate $(DATA)/test $(DATA)/test_GT $(chosen) $(ARGS)
+segment: .venv/base  ## segment IMAGES (files or folders) with the shipped model or MODEL, into masks/
+	$(RUN) inference.segment $(call paths,$(IMAGES)) $(chosen) $(ARGS)
 
-RAW ?= ISIC2018
-reproduce: .venv/base  ## published scores and the shipped model's, measured now on RAW's images that it never saw
-	$(RUN) inference.reproduce $(RAW)/ISIC2018_Task1-2_Training_Input $(RAW)/ISIC2018_Task1_Training_GroundTruth $(ARGS)
+evaluate: .venv/base  ## score the shipped model or MODEL on the test images of DATA
+	$(RUN) inference.evaluate $(data)/test $(data)/test_GT $(chosen) $(ARGS)
 
-# The model that ships was trained on DATA with the whole frames (training.prepare --also).
-lesions = $(RUN) training.train --data $(DATA) --arch attunet_lite0 --width 12 --opt-level O1 $(ARGS)
-weights: .venv/installed  ## train the model that ships: two hours on a CPU
+reproduce: .venv/base  ## score the shipped models on images of RAW they never saw, beside published scores
+	$(RUN) inference.reproduce $(raw)/ISIC2018_Task1-2_Training_Input $(raw)/ISIC2018_Task1_Training_GroundTruth $(ARGS)
+
+# DATA holds the crops and the whole frames (training.prepare --also).
+lesions = $(RUN) training.train --data $(data) --arch attunet_lite0 --width 12 --opt-level O1 $(ARGS)
+weights: .venv/installed  ## train the shipped model on DATA; two hours on a CPU
 	$(lesions) --out runs/128 --init imagenet --size 128 --epochs 20 --lr 1e-3
 	$(lesions) --out runs/192 --init runs/128/best.pt --size 192 --epochs 18 --lr 5e-4
 
-int8: .venv/installed  ## MODEL -> model-int8.onnx, calibrated and measured on DATA's validation images
-	$(RUN) export.to_int8 $(exported) $(exported:.onnx=-int8.onnx) --images $(DATA)/valid --masks $(DATA)/valid_GT $(ARGS)
+int8: .venv/installed  ## MODEL or model.onnx -> -int8.onnx, calibrated and checked on the validation images of DATA
+	$(RUN) export.to_int8 $(call path,$(onnx)) $(call path,$(onnx:.onnx=-int8.onnx)) --images $(data)/valid --masks $(data)/valid_GT $(ARGS)
 
-om: .venv/installed  ## MODEL -> model.om for the Ascend chip SOC_VERSION
-	$(RUN) export.to_om $(exported) $(exported:.onnx=.om) --soc-version $(SOC_VERSION) $(ARGS)
+om: .venv/installed  ## MODEL or model.onnx -> .om for the Ascend chip SOC_VERSION
+	$(RUN) export.to_om $(call path,$(onnx)) $(call path,$(onnx:.onnx=.om)) --soc-version $(SOC_VERSION) $(ARGS)
 
-app: .venv/installed  ## open the demo in the browser, with MODEL
+app: .venv/installed  ## open the demo in the browser, with the shipped models or MODEL
 	$(RUN) app $(chosen) $(ARGS)
 
-bench: .venv/base  ## the speed of the model that ships, or of MODEL
+bench: .venv/base  ## measure the speed of the shipped models, or of MODEL
 	$(RUN) inference.benchmark $(chosen) $(ARGS)
 
-doctor: .venv/base  ## what works on this machine, and what mends the rest; MODEL too
+doctor: .venv/base  ## check this machine, and say how to fix what does not work
 	$(RUN) inference.doctor $(chosen) $(ARGS)

@@ -1,14 +1,13 @@
-"""Every command of the README is run here, or by CI."""
+"""What the README says is so, in both languages; its commands on one's own data are run."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from inference.models import SHIPPED
+from tests.command_line import start
 from training.synthesize import synthesize
 
 ROOT = Path(__file__).parents[1]
@@ -26,97 +25,30 @@ def commands(page: str) -> list[str]:
 
 
 COMMANDS = commands(README)
-# As the README has them, but for the size of the work.
+# Flags that make the work smaller.
 SMALLER = {
     "training.prepare": ["--size", "64"],
     "training.train": ["--width", "4", "--size", "64", "--epochs", "1", "--opt-level", "O0"],
 }
 
-TINY = "--device cpu --opt-level O0 --width 2 --size 32 --batch-size 8"
-# Targets that are run here, with what makes them small; the others by .ci/run or by these tests.
-TARGETS = {
-    "train-1p": {"EPOCHS": "1", "ARGS": TINY},
-    "train-2p": {"EPOCHS": "1", "ARGS": TINY},  # the rule of train-8p
-    "perf-1p": {"EPOCHS": "1", "ARGS": TINY},
-    "om": {"SOC_VERSION": "Ascend310P3", "ARGS": "--dry-run"},
-    "bench": {"ARGS": "--rounds 1"},
-    "doctor": {},
-}
-ELSEWHERE = {
-    "app": ("tests/app/conftest.py", '"-m", "app"'),
-    "export": ("tests/export/test_to_onnx.py", "to_onnx(checkpoint, target)"),
-    "train-8p": ("tests/training/test_distributed.py", "test_eight_ranks_finish"),
-    "reproduce": ("tests/inference/test_reproduce.py", "reproduce([data"),
-    "int8": ("tests/export/test_to_int8.py", "to_int8("),
-}
-
 
 def test_the_commands_for_ones_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
     synthesize(tmp_path / "ISIC2018", images=30, height=96, width=128)
     ran = []
     for command in COMMANDS:
         if match := re.fullmatch(r"python -m ([\w.]+) (.*)", command):
             module, arguments = match[1], match[2].split()
-            done = subprocess.run(
-                [sys.executable, "-m", module, *arguments, *SMALLER.get(module, [])],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{command}\n{done.stderr}"
+            assert start(module, *arguments, *SMALLER.get(module, [])) == 0, command
             ran.append(module)
     assert len(ran) == 6 and len(set(ran)) == 5
     assert len(list((tmp_path / "masks").glob("*_segmentation.png"))) == 6
-
-
-def test_every_target_it_names_is_run() -> None:
-    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    targets = {match[1] for command in COMMANDS if (match := re.match(r"make ([\w-]+)", command))}
-    assert {"demo", "segment"} <= targets
-    for target in targets:
-        if target in ELSEWHERE:
-            path, text = ELSEWHERE[target]
-            assert text in (ROOT / path).read_text(encoding="utf-8"), (
-                f"{path} does not run {target}"
-            )
-        elif target not in TARGETS:
-            assert re.search(rf"^make {target}\b", ci, re.MULTILINE), f".ci/run has no {target}"
 
 
 def test_its_scores_are_those_of_the_card() -> None:
     card = (SHIPPED.with_suffix(".md")).read_text(encoding="utf-8").splitlines()
     rows = [line for line in README.splitlines() if line.startswith("| test, ")]
     assert rows == [line for line in card if line.startswith("| test, ")] and len(rows) == 4
-
-
-@pytest.mark.parametrize("target", sorted(TARGETS))
-def test_targets(target: str, data: Path, model: Path, tmp_path: Path) -> None:
-    variables = {
-        "BIN": Path(sys.executable).parent,
-        "DATA": data,
-        "MODEL": model,
-        "RUN_FOLDER": tmp_path,
-        **TARGETS[target],
-    }
-    # The commands of the target itself, in a folder of their own: .venv is taken to be there.
-    command = [
-        "make",
-        "--makefile",
-        str(ROOT / "Makefile"),
-        *("--assume-old", ".venv/base", "--assume-old", ".venv/installed"),
-        target,
-    ]
-    done = subprocess.run(
-        [*command, *(f"{name}={value}" for name, value in variables.items())],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_no_other_kind_of_command() -> None:

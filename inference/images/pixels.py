@@ -126,8 +126,8 @@ def read_levels(path: Source) -> np.ndarray:
     if levels.ndim != 2 or levels.dtype != np.uint8:
         channels = 1 if levels.ndim == 2 else levels.shape[2]
         raise InputError(
-            f"{path}: has {channels} channel(s) of {levels.dtype}; a mask has one of uint8, 0 or 255: save "
-            "it as a grey PNG"
+            f"{path}: has {channels} channel(s) of {levels.dtype}; a mask has one of uint8, 0 or 255: "
+            "save it as a grey PNG"
         )
     return levels
 

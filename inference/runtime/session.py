@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
-import onnxruntime
 
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
@@ -78,6 +77,8 @@ def require_threads(threads: int) -> None:
 
 def installed_providers() -> list[Provider]:
     """The providers whose package is installed; whether the device works shows when a model is opened."""
+    import onnxruntime
+
     names = set(onnxruntime.get_available_providers())
     found: list[Provider] = [name for name in AUTO if ONNXRUNTIME.get(name) in names]
     return [*found, "openvino"] if find_spec("openvino") else found
@@ -104,6 +105,8 @@ def open_onnxruntime(path: Path, threads: int, provider: Provider) -> Opened:
     Where a provider fails, onnxruntime falls back to the CPU with a warning at most, and it lists
     providers whose libraries are missing: only what the session ends up with counts.
     """
+    import onnxruntime  # not at the top: training uses the stream, and needs no runtime
+
     name = ONNXRUNTIME[provider]
     if name not in onnxruntime.get_available_providers():
         raise ProviderError(f"--provider {provider}: is not installed; {PROVIDER_HINTS[provider]}")

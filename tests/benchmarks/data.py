@@ -1,15 +1,14 @@
-"""How fast batches are made, beside the reference's loader.
+"""Data loading: images/s of our batches and of the reference's loader.
 
     python -m tests.benchmarks.data
     python -m tests.benchmarks.data --images ISIC2018_Task1-2_Training_Input
 
-The reference's loader opens the original files in every epoch (PIL), scales, turns, crops and jitters
-them, and makes float tensors. Ours reads the cache that training.prepare made once.
+The reference's loader opens the original files in every epoch (PIL), resizes, rotates, crops and jitters
+them, and makes float tensors. Ours reads the cache that training.prepare wrote once.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
@@ -20,14 +19,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from inference.cli import run
-from inference.files import replacing
 from inference.images.folders import list_images
 from inference.images.pixels import read_image, resize
-from inference.machine import processor, usable_cores
+from inference.machine import usable_cores
+from tests.benchmarks.report import JsonFile, describe_machine, report
 from training.config import make_config
 from training.data.batches import Batches
 from training.data.cache import Split
@@ -37,25 +35,24 @@ BATCH = 16
 CACHED = 1024  # images in the cache: 200 MB at 224
 
 
-def bench_data(
+def measure_loaders(
     images: Path | None = None,
     files: int = 12,
     width: int = 3008,
     height: int = 2000,
     size: int = 224,
     rounds: int = 5,
-    json_file: Path | None = None,
+    json_file: JsonFile = None,
 ) -> None:
-    """Measure images a second of the reference's loader and of ours; rounds take turns.
+    """Compare our data loading with the reference's: images/s, medians of interleaved rounds.
 
     Args:
-        images: Folder of original images; made-up ones of --width x --height if left out.
-        files: How many of them.
-        width: Of made-up images, in pixels.
-        height: Of made-up images, in pixels; 3008 x 2000 is a common size of ISIC 2018.
-        size: Side of the network's input.
-        rounds: Measurements of each; the median counts.
-        json_file: File to write the figures to.
+        images: Folder of original images; synthetic ones of --width x --height if left out.
+        files: Images to use.
+        width: Width of synthetic images in pixels.
+        height: Height of synthetic images in pixels; 3008 x 2000 is common in ISIC 2018.
+        size: Side of the network's input in pixels.
+        rounds: Measurements of each loader.
     """
     cores = usable_cores()
     torch.set_num_threads(1)
@@ -80,27 +77,16 @@ def bench_data(
                 speeds[name].append(measure())
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     plain, ours, *_ = medians.values()
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"{len(originals)} files of {megabytes:.1f} MB, to {size} x {size}; {describe_machine()}"
-    )
-    for name, speed in medians.items():
-        console.print(f"{name:45} {speed:9.1f} images/s")
-    console.print(f"{'ours / reference loader, a core':45} {ours / plain:9.1f} times")
-    if json_file:
-        with replacing(json_file) as temporary:
-            temporary.write_text(
-                json.dumps({"machine": describe_machine(), **medians}, indent=2) + "\n"
-            )
-
-
-def describe_machine() -> str:
-    """Processor and number of cores."""
-    return f"{processor()}, {usable_cores()} cores"
+    lines = [
+        f"{len(originals)} files of {megabytes:.1f} MB, to {size} x {size}; {describe_machine()}",
+        *(f"{name:45} {speed:9.1f} images/s" for name, speed in medians.items()),
+        f"{'ours / reference loader, per core':45} {ours / plain:9.1f} times",
+    ]
+    report("\n".join(lines), medians, json_file)
 
 
 def make_files(folder: Path, count: int, shape: tuple[int, int]) -> list[Path]:
-    """Writes made-up photographs of a camera's size, with its noise."""
+    """Writes synthetic photographs of a camera's size, with its noise."""
     rng = np.random.default_rng(0)
     paths = []
     for number in range(count):
@@ -133,7 +119,7 @@ def make_split(folder: Path, originals: list[Path], size: int) -> Split:
 
 
 def time_ours(split: Split, augmentation: str, workers: int) -> float:
-    """Images a second of an epoch of ours."""
+    """Images/s of an epoch of ours."""
     changes: Any = {"augmentation": augmentation, "workers": workers, "batch_size": BATCH}
     batches = Batches(split, make_config(Path(), **changes), 0, 1)
     began = time.perf_counter()
@@ -142,7 +128,7 @@ def time_ours(split: Split, augmentation: str, workers: int) -> float:
 
 
 def time_plain(pairs: list[tuple[Path, Path]], size: int) -> float:
-    """Images a second of the reference's loader."""
+    """Images/s of the reference's loader."""
     began = time.perf_counter()
     images = sum(len(images) for images, _ in load_plainly(pairs, size))
     return images / (time.perf_counter() - began)
@@ -194,4 +180,4 @@ def load_plainly(pairs: list[tuple[Path, Path]], size: int) -> Iterator[tuple[Te
 
 
 if __name__ == "__main__":
-    run(bench_data)
+    run(measure_loaders)

@@ -1,4 +1,4 @@
-"""How fast a training step is, beside a plain loop in the manner of the reference.
+"""Training speed: one step of ours and of a plain loop like the reference's.
 
     python -m tests.benchmarks.step
     python -m tests.benchmarks.step --width 32 --opt-level O1
@@ -9,7 +9,6 @@ contiguous memory, the C library's allocator as it is, Adam, loss.item() and sev
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
@@ -21,12 +20,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from inference.cli import run
-from inference.files import replacing
-from tests.benchmarks.data import describe_machine
+from tests.benchmarks.report import JsonFile, describe_machine, report
 from training.config import make_config
 from training.device import Runtime
 from training.distributed import Ranks
@@ -40,25 +37,24 @@ WARM_UP = 3
 Contestant = Literal["plain", "ours"]
 
 
-def bench_step(
+def measure_steps(
     width: int = 16,
     size: int = 224,
     batch_size: int = 16,
     opt_level: Literal["O0", "O1"] = "O0",
     rounds: int = 20,
     contestant: Contestant | None = None,
-    json_file: Path | None = None,
+    json_file: JsonFile = None,
 ) -> None:
-    """Measure training steps of a plain loop and of ours, in turns, each in a process of its own.
+    """Compare training steps of ours and of a plain loop, interleaved, each in its own process.
 
     Args:
         width: Channels of the network's first level.
         size: Side of the input in pixels.
-        batch_size: Images a step.
+        batch_size: Images per step.
         opt_level: Precision of both.
-        rounds: Pairs of steps, after three that are not timed; the median of their ratios counts.
-        contestant: Take a step of this one for each line of the standard input, and write its seconds.
-        json_file: File to write the figures to.
+        rounds: Pairs of steps, after three that are not timed.
+        contestant: Internal: take a step for each line on stdin, and print its seconds.
     """
     if contestant:
         take_steps(contestant, width, size, batch_size, opt_level)
@@ -74,19 +70,15 @@ def bench_step(
         worker.communicate()
     plain, ours = (batch_size / statistics.median(seconds) for seconds in zip(*pairs))
     ratios = sorted(slow / fast for slow, fast in pairs)
-    low, ratio, high = np.percentile(ratios, (25, 50, 75))
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"attunet, width {width}, {size} x {size}, batch {batch_size}, {opt_level}; {describe_machine()}"
-    )
-    console.print(f"plain loop {plain:7.2f} images/s\nours       {ours:7.2f} images/s")
-    console.print(
-        f"ratio {ratio:.2f}, median of {rounds} pairs of steps (half: {low:.2f} to {high:.2f})"
-    )
-    if json_file:
-        figures = {"machine": describe_machine(), "plain": plain, "ours": ours, "ratios": ratios}
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(figures, indent=2) + "\n")
+    low, median, high = np.percentile(ratios, (25, 50, 75))
+    network = f"attunet, width {width}, {size} x {size}, batch {batch_size}, {opt_level}"
+    lines = [
+        f"{network}; {describe_machine()}",
+        f"plain loop {plain:7.2f} images/s",
+        f"ours       {ours:7.2f} images/s",
+        f"ratio {median:.2f}, median of {rounds} pairs of steps (quartiles {low:.2f} to {high:.2f})",
+    ]
+    report("\n".join(lines), {"plain": plain, "ours": ours, "ratios": ratios}, json_file)
 
 
 def ask(worker: subprocess.Popen[str]) -> float:
@@ -133,7 +125,7 @@ def make_ours(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, 
 
 
 def make_plain(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, Tensor], None]:
-    """A step in the manner of the reference's solver.py."""
+    """A step like that of the reference's solver.py."""
     network = UNet("attunet", width)
     normalise = network.normalise
     # The reference's loader yields images channel by channel; without the copy the whole network would
@@ -199,4 +191,4 @@ METRICS = [accuracy, sensitivity, specificity, precision, f1, jaccard, dice]
 
 
 if __name__ == "__main__":
-    run(bench_step)
+    run(measure_steps)

@@ -1,22 +1,20 @@
-"""How fast images become masks, beside what bounds it: the model alone, decoding alone, a plain loop.
+"""Inference speed: images to masks, beside its bounds (model alone, decoding alone) and a plain loop.
 
 python -m tests.benchmarks.throughput IMAGES --model model.onnx --checkpoint best.pt --enlarge 200
 
-Decoding and the model share the cores. So the stream can reach neither of their rates, each measured
-with all cores to itself, but 1 / (1 / decoding + 1 / model), "both in turn" in the figures; what it
-misses of that goes into masks, files and the hand-over. Which of the two takes longer depends on the
-size of the photographs: it is named as the bottleneck, and each size is a case beside the mix of all.
+Decoding and the model share the cores, so the pipeline's bound is 1 / (1 / decoding + 1 / model), "both
+in turn" in the figures, each measured with all cores to itself. What it loses against that is spent on
+masks, files and the hand-over. Which of the two takes longer depends on the size of the photographs: it
+is named as the bottleneck, and each size is measured alone, besides the mix of all.
 
-Medians of interleaved runs; the ratios are what counts. Where other programs run too, rates tell little:
-"core ms", the time that an image takes of all cores together, tells more. By it the plain loop comes
-off better than by its rate, as cores that it leaves idle do not count.
+Medians of interleaved runs; only the ratios matter. On a busy machine images/s say little; "core ms",
+the CPU time per image over all cores, says more. The plain loop does better by it than by images/s,
+since cores that it leaves idle do not count.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -30,18 +28,16 @@ import numpy as np
 import torch
 import tyro
 from PIL import Image, ImageOps
-from rich.console import Console
 
 from inference.cli import run
-from inference.files import replacing
 from inference.images.folders import list_images
 from inference.images.pixels import read_image, read_resized
 from inference.images.write import write_image
 from inference.machine import usable_cores
-from inference.masks.png import write_runs
-from inference.masks.postprocess import find_lesion
+from inference.masks.segmentation import Segmentation
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.stream import Segmented, map_ahead, segment_images
+from inference.runtime.stream import map_ahead, segment_files
+from tests.benchmarks.report import JsonFile, report
 from training import checkpoint as checkpoints
 from training.networks.unet import UNet
 
@@ -49,27 +45,26 @@ SIZES = ((1022, 767), (3008, 2000), (6000, 4000))  # of ISIC's photos, width and
 GRAIN = 6  # levels of sensor noise, so that enlarged photos are no easier to decode than real ones
 
 
-def measure(
-    images: Annotated[Path, tyro.conf.Positional],
+def measure_throughput(
+    images: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")],
     model: Path,
     checkpoint: Path | None = None,
     enlarge: int = 0,
     batch_size: int = 8,
     threads: int = 0,
     repeats: int = 3,
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    json_file: JsonFile = None,
 ) -> None:
-    """Measure the stream from files to masks on disk.
+    """Measure the pipeline from image files to mask files.
 
     Args:
         images: Folder of images.
         model: Model file.
-        checkpoint: The same network, for a plain loop: Pillow, torch, one image at a time.
-        enlarge: Enlarge so many of the images to the sizes of ISIC's photos first, by turns.
-        batch_size: As of inference.segment.
-        threads: As of inference.segment.
-        repeats: How often each is measured.
-        json_file: Where to write the figures.
+        checkpoint: The same network, for a plain loop: Pillow, PyTorch, one image at a time.
+        enlarge: First enlarge this many images to the sizes of ISIC's photographs, in turn.
+        batch_size: As in inference.segment.
+        threads: As in inference.segment.
+        repeats: Runs of each.
     """
     threads = threads or usable_cores()
     segmenter = Segmenter(model, threads)
@@ -82,17 +77,13 @@ def measure(
             cases = enlarge_photos(cases["as given"][:enlarge], Path(folder, "photos"))
         masks = Path(folder, "masks")
         figures = {
-            "machine": f"{platform.processor() or platform.machine()}, {threads} threads",
-            "model": f"{model.name} on {segmenter.provider}, batches of {batch_size}",
+            "model": f"{model.name} on {segmenter.provider}, batches of {batch_size}, {threads} threads",
             "cases": {
-                name: compare(segmenter, network, paths, masks, batch_size, threads, repeats)
+                name: measure_case(segmenter, network, paths, masks, batch_size, threads, repeats)
                 for name, paths in cases.items()
             },
         }
-    if json_file:
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(figures, indent=2) + "\n")
-    Console(soft_wrap=True).print_json(data=figures)
+    report(json.dumps(figures, indent=2), figures, json_file)
 
 
 def open_network(checkpoint: Path) -> UNet:
@@ -117,13 +108,13 @@ def enlarge_photos(paths: list[Path], folder: Path) -> dict[str, list[Path]]:
 
 
 class Speed(NamedTuple):
-    """Images per second, and the milliseconds that an image takes of all cores together."""
+    """Images per second, and CPU milliseconds per image over all cores."""
 
     fps: float
     core_ms: float
 
 
-def compare(
+def measure_case(
     segmenter: Segmenter,
     network: UNet | None,
     paths: list[Path],
@@ -134,7 +125,7 @@ def compare(
 ) -> dict[str, Any]:
     """The figures of one case."""
     measured: dict[str, Callable[[], int]] = {
-        "end to end": lambda: stream(segmenter, paths, masks, batch_size, threads),
+        "end to end": lambda: stream_files(segmenter, paths, masks, batch_size, threads),
         "model alone": lambda: infer_only(segmenter, len(paths), batch_size),
         "decoding alone": lambda: decode_only(segmenter, paths, threads),
     }
@@ -172,18 +163,19 @@ def time_all(measured: dict[str, Callable[[], int]], repeats: int) -> dict[str, 
     return {name: Speed(*map(statistics.median, zip(*each))) for name, each in runs.items()}
 
 
-def stream(
+def stream_files(
     segmenter: Segmenter, paths: list[Path], masks: Path, batch_size: int, threads: int
 ) -> int:
     """Files to cleaned masks on disk, as inference.segment does it."""
-    contract = dataclasses.replace(segmenter.contract, largest_region=True, fill_holes=True)
 
-    def finish(image: Segmented) -> None:
-        assert isinstance(image.source, Path) and not image.error
-        lesion = find_lesion(image.probability, image.height, image.width, contract)
-        write_runs(masks / f"{image.source.stem}.png", lesion)
+    def finish(lesion: Segmentation) -> None:
+        assert isinstance(lesion.source, Path)
+        cleaned = lesion.cut(largest_region=True, fill_holes=True)
+        cleaned.save(masks / f"{lesion.source.stem}.png")
 
-    return sum(1 for _ in segment_images(segmenter, paths, finish, batch_size, threads))
+    results = list(segment_files(segmenter, paths, finish, batch_size, threads))
+    assert not any(results), results  # failures
+    return len(results)
 
 
 def infer_only(segmenter: Segmenter, images: int, batch_size: int) -> int:
@@ -220,4 +212,4 @@ def plain_loop(network: UNet, segmenter: Segmenter, paths: list[Path], masks: Pa
 
 
 if __name__ == "__main__":
-    run(measure)
+    run(measure_throughput)

@@ -21,7 +21,7 @@ from inference.cluster import Worker, segment_on_cluster
 from inference.errors import InputError
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
-from tests.inference.test_segment import contents
+from tests.contents import contents
 from training.synthesize import make_lesion
 
 WITHOUT_RAY = importlib.util.find_spec("ray") is None

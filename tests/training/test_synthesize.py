@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inference.errors import InputError
+from tests.contents import contents
 from training.synthesize import make_lesion, synthesize
 
 IMAGES = "ISIC2018_Task1-2_Training_Input"
@@ -15,11 +16,6 @@ MASKS = "ISIC2018_Task1_Training_GroundTruth"
 
 def lesions(count: int, height: int, width: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [make_lesion(np.random.default_rng([0, i]), height, width) for i in range(count)]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize(("height", "width"), [(192, 256), (64, 64), (200, 90)])

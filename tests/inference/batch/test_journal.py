@@ -25,7 +25,7 @@ from inference.files import replacing
 from inference.images.find import find_sources
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
-from tests.inference.test_segment import contents
+from tests.contents import contents
 from training.synthesize import make_lesion
 
 KILLS = 20

@@ -18,7 +18,7 @@ import pytest
 
 from inference.batch.options import SegmentOptions
 from inference.segment import segment
-from tests.inference.test_segment import contents
+from tests.contents import contents
 from training.synthesize import make_lesion
 
 IMAGES = int(os.environ.get("SOAK_IMAGES", "600"))

@@ -15,7 +15,7 @@ from inference.batch.journal import is_whole
 from inference.images.pixels import read_levels, read_mask
 from inference.masks.png import LONGEST, encode_png, write_mask
 from inference.masks.runlength import find_runs
-from tests.inference.masks.test_postprocess import random_masks
+from tests.inference.masks.random_masks import random_masks
 
 
 def long_runs() -> list[np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inference.masks.runlength import RunLengths, find_runs
-from tests.inference.masks.test_postprocess import random_masks
+from tests.inference.masks.random_masks import random_masks
 
 
 def test_there_and_back() -> None:
