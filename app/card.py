@@ -13,16 +13,16 @@ LIMITS = """
 ## Limits
 
 - Not a medical device: it outlines what looks like a lesion, and does not say what the lesion is.
-- It knows dermoscopic photographs alone. On any other picture it outlines something all the same.
-- A mask that touches the border of the frame is cut off there, and so are its measures.
-- Sizes are in pixels: a photograph does not tell how large a pixel is.
+- It knows only dermoscopic photos; in any other picture it still outlines something.
+- A lesion that touches the border of the image is cut off there, and its measures are too small.
+- Sizes are in pixels: a photo does not tell how large a pixel is.
 """
 
 
 def describe_model(service: Service) -> str:
-    """What the model is: the card beside its file (NAME.md) or its contract; its scores; the limits.
+    """The card beside the model file (NAME.md) or else its contract; its scores; its limits.
 
-    Scores are those that `inference.evaluate --json NAME.scores.json` left beside the file.
+    The scores are in NAME.scores.json beside the file, which `inference.evaluate --json` writes.
     """
     path = service.segmenter.path
     card, scores = path.with_suffix(".md"), path.with_suffix(".scores.json")
@@ -33,7 +33,7 @@ def describe_model(service: Service) -> str:
             parts.insert(1, list_scores(json.loads(scores.read_text(encoding="utf-8"))))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{scores}: is not what inference.evaluate --json writes; make it anew, or delete it"
+                f"{scores}: not what inference.evaluate --json writes; write it again, or delete it"
             ) from error
     return "\n\n".join(parts)
 
@@ -54,7 +54,7 @@ def list_contract(service: Service) -> str:
 
 
 def list_scores(scores: dict[str, Any]) -> str:
-    """Scores with their 95 % intervals, as `inference.evaluate` measured them, as a Markdown table."""
+    """Scores of `inference.evaluate` with their 95 % intervals, as a Markdown table."""
     lines = [
         f"## Scores on {scores['images']} images",
         "",

@@ -33,7 +33,7 @@ def add_endpoints(service: Service) -> None:
         """Outlines the lesion in a dermoscopic photograph. Not a medical device.
 
         Args:
-            image: File of the photograph.
+            image: File of the photo.
             threshold: A pixel is lesion when its probability is above it, 0 to 1.
             largest_region: Keep only the largest region.
             fill_holes: Fill its holes.

@@ -32,7 +32,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loads what is asked for, and onnxruntime and OpenCV with it, no earlier."""
+    """Loads OpenCV and all else only when something is used."""
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(HOMES[name]), name)

@@ -18,7 +18,7 @@ from rich.progress import track as track_progress
 from tyro.conf import Positional, arg
 
 from inference.errors import InputError
-from inference.runtime.session import AUTO, Provider
+from inference.runtime.providers import AUTO, Provider
 
 Item = TypeVar("Item")
 

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
-
 from inference.batch.journal import ResumeJournal
 from inference.batch.options import SegmentOptions
 from inference.batch.output_paths import name_outputs
 from inference.batch.report import write_report, write_sheet
 from inference.batch.tables import write_measures, write_table
 from inference.batch.writer import Done, MaskRow
-from inference.cli import track
+from inference.cli import track, warn
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
@@ -68,7 +66,6 @@ class Job:
         self.failed: dict[Source, Failure] = {}
         self.waiting = [source for source, done in found.items() if not done]
         self.kept = len(self.finished)
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def run(
         self,
@@ -92,7 +89,7 @@ class Job:
         if self.options.json_file:
             write_json(self.options.json_file, summary, indent=2)
         before = f", {self.kept} of them before," if self.kept else ""
-        self._say(
+        warn(
             f"{len(self.finished)} of {len(self.stems)} images segmented into {self.output}{before} "
             f"in {summary['seconds']:.1f} s, {summary['fps']} images/s"
         )
@@ -107,7 +104,7 @@ class Job:
                     journal.add(source, self.stems[source], result, self.options.products)
                 else:
                     self.failed[source] = result
-                    self._say(f"skipped {result.error}")
+                    warn(f"skipped {result.error}")
 
     def _summarise(self, stages: Mapping[str, float]) -> dict[str, Any]:
         seconds = time.perf_counter() - self.start
@@ -142,9 +139,6 @@ class Job:
     def _in_order(self, results: Mapping[Source, Item]) -> list[tuple[Source, Item]]:
         """Results in the order in which the images were given."""
         return [(source, results[source]) for source in self.stems if source in results]
-
-    def _say(self, line: str) -> None:
-        self.console.print(line, markup=False)
 
 
 def require_files(sources: Iterable[Source]) -> None:

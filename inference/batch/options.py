@@ -13,8 +13,8 @@ from inference.cli import EnsembleOption, JsonFile, ModelOption, ProviderOption,
 from inference.errors import InputError
 from inference.masks.segmentation import Product
 from inference.models import SHIPPED
+from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.session import Provider
 
 Saved = Product | Literal["csv", "sheet", "report"]
 
@@ -83,7 +83,7 @@ Images = Annotated[
     Positional,
     arg(
         metavar="IMAGES [IMAGES ...]",
-        help='Files, folders with their subfolders, patterns such as "photos/*.jpg", .zip archives, '
+        help='Files, folders with subfolders, patterns such as "photos/*.jpg", .zip archives, '
         "videos, http and https addresses, .txt files with one of these per line, or - to read such a "
         "list from stdin.",
         help_behavior_hint="(required)",

@@ -10,8 +10,8 @@ import numpy as np
 
 from inference.benchmark.table import BenchmarkRow
 from inference.errors import InputError
+from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.session import Provider
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ VARIABLES = (
 INSTALL = "make setup, or pip install -e ."
 LIST_PROVIDERS = (
     "from typing import get_args; "
-    "from inference.runtime.session import Provider, installed_providers; "
+    "from inference.runtime.providers import Provider; "
+    "from inference.runtime.session import installed_providers; "
     "print(*get_args(Provider)[1:], '/', *installed_providers())"
 )
 

@@ -16,8 +16,8 @@ from inference.cli import run
 from inference.errors import InputError
 from inference.images.pixels import read_mask
 from inference.images.write import write_image
+from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.session import Provider
 from inference.scoring.metrics import average_scores, count
 
 # An ONNX file, opset 17: (N, 64, 64, 3) uint8 -> Cast, Transpose, Conv, Sigmoid, Squeeze -> lesion where

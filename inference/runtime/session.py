@@ -1,4 +1,4 @@
-"""Opens one model file. The only file that knows the runtimes' names for their devices."""
+"""Opens one model file with one of the providers."""
 
 from __future__ import annotations
 
@@ -6,30 +6,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
-import onnxruntime
 
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.runtime.ascend import AscendModel
+from inference.runtime.providers import AUTO, ONNXRUNTIME, PROVIDER_HINTS, Provider
 from inference.runtime.tta import Compute
 
-Provider = Literal["auto", "cpu", "openvino", "cuda", "tensorrt", "cann"]
-ONNXRUNTIME = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",  # builds its engine for minutes: never chosen by auto
-    "cann": "CANNExecutionProvider",
-}
-AUTO: tuple[Provider, ...] = ("cuda", "cann", "openvino", "cpu")  # the first that opens
-PROVIDER_HINTS = {
-    "openvino": "pip install openvino",
-    "cuda": "pip install onnxruntime-gpu instead of onnxruntime, and check the driver",
-    "tensorrt": "pip install onnxruntime-gpu and tensorrt instead of onnxruntime",
-    "cann": "pip install onnxruntime-cann instead of onnxruntime, and source CANN's set_env.sh",
-}
 Opened = tuple[Compute, "str | None"]  # the model, its contract as JSON
 
 
@@ -91,6 +77,8 @@ def require_threads(threads: int) -> None:
 
 def installed_providers() -> list[Provider]:
     """The providers whose package is installed; whether the device works shows when a model is opened."""
+    import onnxruntime
+
     names = set(onnxruntime.get_available_providers())
     found: list[Provider] = [name for name in AUTO if ONNXRUNTIME.get(name) in names]
     return [*found, "openvino"] if find_spec("openvino") else found
@@ -117,6 +105,8 @@ def open_onnxruntime(path: Path, threads: int, provider: Provider) -> Opened:
     Where a provider fails, onnxruntime falls back to the CPU with a warning at most, and it lists
     providers whose libraries are missing: only what the session ends up with counts.
     """
+    import onnxruntime  # not at the top: training uses the stream, and needs no runtime
+
     name = ONNXRUNTIME[provider]
     if name not in onnxruntime.get_available_providers():
         raise ProviderError(f"--provider {provider}: is not installed; {PROVIDER_HINTS[provider]}")

@@ -1,5 +1,4 @@
-"""Decode | infer | finish, in parallel: memory does not grow with the number of images, and an image that
-cannot be read stops no other."""
+"""Decode | infer | finish, in parallel and in bounded memory; an image that fails stops no other."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,9 +16,7 @@ from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.pixels import Resized, Source, read_resized
 from inference.masks.segmentation import Segmentation
-
-if TYPE_CHECKING:  # training uses map_ahead, and needs no onnxruntime
-    from inference.runtime.segmenter import Segmenter
+from inference.runtime.segmenter import Segmenter
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

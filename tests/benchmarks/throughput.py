@@ -162,11 +162,14 @@ def stream_files(
 ) -> int:
     """Files to cleaned masks on disk, as inference.segment does it."""
 
-    def finish(image: Segmentation) -> None:
-        assert isinstance(image.source, Path)
-        image.cut(largest_region=True, fill_holes=True).save(masks / f"{image.source.stem}.png")
+    def finish(lesion: Segmentation) -> None:
+        assert isinstance(lesion.source, Path)
+        cleaned = lesion.cut(largest_region=True, fill_holes=True)
+        cleaned.save(masks / f"{lesion.source.stem}.png")
 
-    return sum(1 for _ in segment_files(segmenter, paths, finish, batch_size, threads))
+    results = list(segment_files(segmenter, paths, finish, batch_size, threads))
+    assert not any(results), results  # failures
+    return len(results)
 
 
 def infer_only(segmenter: Segmenter, images: int, batch_size: int) -> int:

@@ -1,39 +1,108 @@
-"""Errors for people: one line, on stderr, with an exit code of its own."""
+"""What commands share: how they start and end, what they print, and their options' help."""
 
-import subprocess
+from __future__ import annotations
+
+import io
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-COMMANDS = {
-    "training.prepare": ["{nowhere}", "{out}"],
-    "training.synthesize": ["{out}", "--images", "0"],
-    "training.train": ["--data", "{nowhere}", "--out", "{out}"],
-    "export.to_onnx": ["{nowhere}", "{out}.onnx"],
-    "inference.segment": ["{nowhere}", "--model", "{nowhere}", "--output", "{out}"],
-    "inference.evaluate": ["{nowhere}", "{nowhere}", "--model", "{nowhere}"],
-}
+from inference import cli
+from inference.cli import JsonFile, ModelsOption, ProviderOption, Threads, TtaOption, run, say, warn
+from inference.errors import InputError
+from inference.runtime.providers import AUTO, Provider
 
 
-def call(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def call(monkeypatch: pytest.MonkeyPatch, command: object, *arguments: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["command", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run(command)  # type: ignore[arg-type]
+    return ended.value.code
 
 
-@pytest.mark.parametrize("module", COMMANDS)
-def test_bad_input_is_one_line_and_leaves_nothing(module: str, tmp_path: Path) -> None:
-    nowhere, out = tmp_path / "nowhere", tmp_path / "out"
-    arguments = [argument.format(nowhere=nowhere, out=out) for argument in COMMANDS[module]]
-    done = call(module, *arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("outcome", "code", "said"),
+    [
+        (None, None, ""),
+        (3, 3, ""),
+        (InputError("a.jpg [b]: is empty"), 2, "error: a.jpg [b]: is empty\n"),
+        (FileNotFoundError(2, "No such file", "a"), 2, "error: [Errno 2] No such file: 'a'\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_exit_codes_and_errors_of_one_line(
+    outcome: int | BaseException | None,
+    code: int | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def command() -> int | None:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    assert call(monkeypatch, command) == code
+    assert capsys.readouterr().err == said
 
 
-@pytest.mark.parametrize("module", COMMANDS)
-def test_help_names_the_command_and_every_option(module: str) -> None:
-    done = call(module, "--help")
-    assert done.returncode == 0
-    assert f"python -m {module}" in done.stdout
-    assert "(default:" in done.stdout
+def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(ZeroDivisionError):
+        run(command)
+
+
+def test_options_are_parsed_and_explained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[object] = []
+
+    def command(
+        model: ModelsOption = (),
+        threads: Threads = 0,
+        provider: ProviderOption = "auto",
+        json_file: JsonFile = None,
+        tta: TtaOption = False,
+    ) -> None:
+        given.extend((model, threads, provider, json_file, tta))
+
+    line = "--model a b --threads 3 --provider cpu --json c --flips"
+    assert call(monkeypatch, command, *line.split()) is None
+    assert given == [(Path("a"), Path("b")), 3, "cpu", Path("c"), True]
+    assert call(monkeypatch, command, "--help") == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for shown in ("--model MODEL", "--json FILE", "--threads N", "--tta", "--flips"):
+        assert shown in text
+    for wrong in ("PATH", "STR", "None"):
+        assert wrong not in text
+
+
+def test_help_tells_what_auto_does() -> None:
+    assert f"auto takes the first of {', '.join(AUTO)} that" in cli.PROVIDER_HELP
+    for provider in get_args(Provider):
+        assert provider in cli.PROVIDER_HELP
+    assert set(get_args(Provider)) - set(AUTO) == {"auto", "tensorrt"}
+
+
+def test_lines_are_printed_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = f"[bold]:smile: {'x' * 300}"
+    say(line)
+    warn(line)
+    assert capsys.readouterr() == (f"{line}\n", f"{line}\n")
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    say("l\u00e4sion \udcff")
+    sys.stdout.flush()
+    assert raw.getvalue().split() == [rb"l\xe4sion", rb"\udcff"]
+
+
+def test_items_pass_through_the_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(cli.track(iter("abc"), "counting", 3)) == ["a", "b", "c"]
+    assert capsys.readouterr() == ("", "")  # not a terminal

@@ -23,8 +23,12 @@ def test_importing_loads_nothing_heavy() -> None:
 
 
 def test_using_it_loads_what_is_needed_and_no_command_line() -> None:
-    loaded = run("from inference import load; import sys; print(*sys.modules)")
+    loaded = run("from inference import load; import sys; load(); print(*sys.modules)")
     assert {"cv2", "onnxruntime"} <= loaded and not {"tyro", "rich"} & loaded
+
+
+def test_training_needs_no_runtime_of_inference() -> None:
+    assert "onnxruntime" not in run("import training.train, sys; print(*sys.modules)")
 
 
 def test_what_is_exported() -> None:

@@ -74,6 +74,7 @@ def test_what_one_can_do_without(missing: str, modules: Path) -> None:
     [
         ("cv2", "raise ImportError('libGL.so.1: cannot open')", "opencv-python-headless"),
         ("onnxruntime", "raise ImportError('compiled using NumPy 1.x')", "pip install -U it"),
+        ("numpy", "raise ImportError('numpy.core.multiarray failed')", "pip install -U it"),
         ("onnxruntime", "import os; os.abort()", "pip install -e ."),
     ],
 )
