@@ -1,4 +1,4 @@
-"""Errors for people: one line, on stderr, with an exit code of its own."""
+"""How commands end, in a process of their own; tests/test_commands.py tries all of them in this one."""
 
 import subprocess
 import sys
@@ -6,34 +6,35 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = {
-    "training.prepare": ["{nowhere}", "{out}"],
-    "training.synthesize": ["{out}", "--images", "0"],
-    "training.train": ["--data", "{nowhere}", "--out", "{out}"],
-    "export.to_onnx": ["{nowhere}", "{out}.onnx"],
-    "inference.segment": ["{nowhere}", "--model", "{nowhere}", "--output", "{out}"],
-    "inference.evaluate": ["{nowhere}", "{nowhere}", "--model", "{nowhere}"],
-}
+from inference.cli import one_line_errors
+from inference.errors import InputError
 
 
-def call(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize("module", COMMANDS)
-def test_bad_input_is_one_line_and_leaves_nothing(module: str, tmp_path: Path) -> None:
-    nowhere, out = tmp_path / "nowhere", tmp_path / "out"
-    arguments = [argument.format(nowhere=nowhere, out=out) for argument in COMMANDS[module]]
-    done = call(module, *arguments)
-    assert done.returncode == 2
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    arguments = [tmp_path / "nowhere", "--output", tmp_path / "out"]
+    command = [sys.executable, "-m", "inference.segment", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and not done.stdout
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("module", COMMANDS)
-def test_help_names_the_command_and_every_option(module: str) -> None:
-    done = call(module, "--help")
-    assert done.returncode == 0
-    assert f"python -m {module}" in done.stdout
-    assert "(default:" in done.stdout
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("--size 3: [rule]; fix"), 2, "error: --size 3: [rule]; fix\n"),
+        (FileNotFoundError(2, "No such file", "x"), 2, "error: [Errno 2] No such file: 'x'\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_errors_that_people_can_fix_are_one_line(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end, one_line_errors():
+        raise error
+    assert end.value.code == code and capsys.readouterr().err == line
+
+
+def test_a_fault_of_the_program_keeps_its_trace() -> None:
+    with pytest.raises(ZeroDivisionError), one_line_errors():
+        raise ZeroDivisionError
