@@ -1,4 +1,4 @@
-"""What the page tells of the model that segments."""
+"""What the page says about the model."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ LIMITS = """
 ## Limits
 
 - Not a medical device: it outlines what looks like a lesion, and does not say what the lesion is.
-- It knows dermoscopic photographs alone. On any other picture it outlines something all the same.
-- A mask that touches the border of the frame is cut off there, and so are its measures.
-- Sizes are in pixels: a photograph does not tell how large a pixel is.
+- It knows only dermoscopic photos; in any other picture it still outlines something.
+- A lesion that touches the border of the image is cut off there, and its measures are too small.
+- Sizes are in pixels: a photo does not tell how large a pixel is.
 """
 
 
 def describe_model(service: Service) -> str:
-    """What the model is: the card beside its file (NAME.md) or its contract; its scores; the limits.
+    """The card beside the model file (NAME.md) or else its contract; its scores; its limits.
 
-    Scores are those that `inference.evaluate --json NAME.scores.json` left beside the file.
+    The scores are in NAME.scores.json beside the file, which `inference.evaluate --json` writes.
     """
     path = service.segmenter.path
     card, scores = path.with_suffix(".md"), path.with_suffix(".scores.json")
     told = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None
-    parts = [told or tabulate_contract(service), LIMITS]
+    parts = [told or list_contract(service), LIMITS]
     if scores.is_file():
         try:
-            parts.insert(1, tabulate_scores(json.loads(scores.read_text(encoding="utf-8"))))
+            parts.insert(1, list_scores(json.loads(scores.read_text(encoding="utf-8"))))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{scores}: is not what inference.evaluate --json writes; make it anew, or delete it"
+                f"{scores}: not what inference.evaluate --json writes; write it again, or delete it"
             ) from error
     return "\n\n".join(parts)
 
 
-def tabulate_contract(service: Service) -> str:
+def list_contract(service: Service) -> str:
     """The contract as a Markdown table."""
     contract = service.contract
     rows = {
@@ -53,8 +53,8 @@ def tabulate_contract(service: Service) -> str:
     return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {rows[name]} |" for name in rows)
 
 
-def tabulate_scores(scores: dict[str, Any]) -> str:
-    """Scores with their 95 % intervals, as `inference.evaluate` measured them, as a Markdown table."""
+def list_scores(scores: dict[str, Any]) -> str:
+    """Scores of `inference.evaluate` with their 95 % intervals, as a Markdown table."""
     lines = [
         f"## Scores on {scores['images']} images",
         "",

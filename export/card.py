@@ -30,7 +30,8 @@ from inference.images.pixels import read_image
 from inference.images.write import write_image
 from inference.machine import processor, usable_cores
 from inference.markdown import tabulate
-from inference.runtime.session import Segmenter, installed_providers
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import installed_providers
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs, find_pairs
 from training import checkpoint as checkpoints

@@ -17,26 +17,25 @@ from export.to_onnx import Changes, export_model
 from inference.cli import run
 from inference.machine import usable_cores
 from inference.markdown import tabulate
+from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import require_threads
-from inference.runtime.tta import Looks
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs, find_pairs, pair_up
 
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard", "failure_rate")
-WAYS: dict[str, tuple[Changes, Looks]] = {
-    "as trained": (Changes(), Looks()),
-    "96 x 96": (Changes(size=96), Looks()),
-    "128 x 128": (Changes(size=128), Looks()),
-    "160 x 160": (Changes(size=160), Looks()),
-    "192 x 192": (Changes(size=192), Looks()),
-    "224 x 224": (Changes(size=224), Looks()),
-    "256 x 256": (Changes(size=256), Looks()),
-    "threshold 0.4": (Changes(threshold=0.4), Looks()),
-    "threshold 0.6": (Changes(threshold=0.6), Looks()),
-    "largest region": (Changes(largest_region=True), Looks()),
-    "largest region, holes filled": (Changes(largest_region=True, fill_holes=True), Looks()),
-    "mean of four mirrorings": (Changes(), Looks(flips=True)),
-    "mean with nine windows": (Changes(), Looks(windows=True)),
+WAYS: dict[str, tuple[Changes, bool]] = {  # what is exported, and whether images are flipped (tta)
+    "as trained": (Changes(), False),
+    "96 x 96": (Changes(size=96), False),
+    "128 x 128": (Changes(size=128), False),
+    "160 x 160": (Changes(size=160), False),
+    "192 x 192": (Changes(size=192), False),
+    "224 x 224": (Changes(size=224), False),
+    "256 x 256": (Changes(size=256), False),
+    "threshold 0.4": (Changes(threshold=0.4), False),
+    "threshold 0.6": (Changes(threshold=0.6), False),
+    "largest region": (Changes(largest_region=True), False),
+    "largest region, holes filled": (Changes(largest_region=True, fill_holes=True), False),
+    "mean of four mirrorings": (Changes(), True),
 }
 
 
@@ -68,11 +67,11 @@ def variants(
 def tabulate_sweep(checkpoint: Path, pairs: Pairs, threads: int) -> str:
     """A Markdown table: a row for each way to deploy the checkpoint."""
     rows = []
-    for name, (changes, looks) in WAYS.items():
+    for name, (changes, tta) in WAYS.items():
         with tempfile.TemporaryDirectory() as folder:
             model = Path(folder, "model.onnx")
             export_model(checkpoint, model, changes=changes)
-            scores = score_model(looks.open(model, threads, "cpu"), pairs, threads)
+            scores = score_model(Segmenter(model, threads, "cpu", tta=tta), pairs, threads)
         rows.append([name, *(f"{scores[shown]:.4f}" for shown in SHOWN)])
     return tabulate([f"{len(pairs)} images", *(name.replace("_", " ") for name in SHOWN)], rows)
 

@@ -25,7 +25,7 @@ from inference.cli import run
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.files import replacing
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from training.networks.unet import Arch, UNet
 from training.weights import open_trained
 

@@ -1,4 +1,4 @@
-"""How every command of the project starts and ends.
+"""What the commands share: how they start, end and speak, and options that mean the same everywhere.
 
 if __name__ == "__main__":
     run(segment)
@@ -9,15 +9,100 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import tyro
 from rich.console import Console
 from rich.progress import track as track_progress
+from tyro.conf import Positional, arg
 
 from inference.errors import InputError
+from inference.runtime.session import AUTO, Provider
 
 Item = TypeVar("Item")
+
+# An option is `threads: Threads = 0` in a command's signature; its help is here and nowhere else.
+MODEL_HELP = "Model file, .onnx or .om, as `make export` writes it."
+PROVIDER_HELP = (
+    "What computes: cpu, openvino (the CPU too, usually faster), cuda, tensorrt, or cann (Ascend). "
+    f"auto takes the first of {', '.join(AUTO)} that opens the model; tensorrt has to be asked for, "
+    "since it builds its engine for minutes."
+)
+SHIPS = "(default: the model that ships)"
+
+ImageFolder = Annotated[Path, Positional, arg(metavar="IMAGES", help="Folder of images.")]
+MaskFolder = Annotated[
+    Path,
+    Positional,
+    arg(
+        metavar="MASKS",
+        help="Folder of their true masks, NAME_segmentation.png, NAME_mask.png or NAME.png.",
+    ),
+]
+FolderPairs = Annotated[
+    list[Path],
+    Positional,
+    arg(
+        metavar="IMAGES MASKS [IMAGES MASKS ...]",
+        help="Folders of images, each followed by the folder of their true masks.",
+        help_behavior_hint="(required)",
+    ),
+]
+ImagesOption = Annotated[
+    Path | None,
+    arg(name="images", metavar="IMAGES", help="Folder of images.", help_behavior_hint="(optional)"),
+]
+MasksOption = Annotated[
+    Path | None,
+    arg(
+        name="masks",
+        metavar="MASKS",
+        help="Folder of the true masks of --images.",
+        help_behavior_hint="(optional)",
+    ),
+]
+ModelOption = Annotated[Path, arg(metavar="MODEL", help=MODEL_HELP, help_behavior_hint=SHIPS)]
+EnsembleOption = Annotated[
+    tuple[Path, ...],
+    arg(
+        name="ensemble",
+        metavar="MODEL [MODEL ...]",
+        help="More model files; their probabilities and those of --model are averaged.",
+        help_behavior_hint="(optional)",
+    ),
+]
+TtaOption = Annotated[
+    bool,
+    arg(
+        name="tta",
+        aliases=("--flips",),
+        help="Test-time augmentation: average over the image and its three flips; 4 times slower.",
+    ),
+]
+Threads = Annotated[
+    int, arg(metavar="N", help="CPU cores to use.", help_behavior_hint="(default: 0, all cores)")
+]
+ProviderOption = Annotated[Provider, arg(help=PROVIDER_HELP)]
+ProvidersOption = Annotated[tuple[Provider, ...], arg(help=PROVIDER_HELP)]
+JsonFile = Annotated[
+    Path | None,
+    arg(
+        name="json",
+        metavar="FILE",
+        help="Also write the results to FILE as JSON.",
+        help_behavior_hint="(optional)",
+    ),
+]
+CsvFile = Annotated[
+    Path | None,
+    arg(
+        name="csv",
+        metavar="FILE",
+        help="Also write the table to FILE as CSV.",
+        help_behavior_hint="(optional)",
+    ),
+]
 
 
 def run(command: Callable[..., int | None]) -> None:
@@ -25,25 +110,37 @@ def run(command: Callable[..., int | None]) -> None:
 
     Exit code: what the command returns (None is 0), 2 for bad input, 130 for Ctrl-C.
     """
-    module = sys.modules[command.__module__].__spec__
+    spec = sys.modules[command.__module__].__spec__
+    prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
     with one_line_errors():
-        sys.exit(tyro.cli(command, prog=f"python -m {module.name}" if module else None))
+        sys.exit(tyro.cli(command, prog=prog))
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns the errors that a user can mend into one line on stderr; all others keep their trace."""
+    """Turns errors that the user can fix into one line on stderr; all others keep their traceback."""
     try:
         yield
     except (InputError, OSError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        warn(f"error: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
+def say(text: str) -> None:
+    """Prints text on stdout; characters that its encoding lacks (file names have any) are escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def warn(text: str) -> None:
+    """Prints text on stderr, above the progress bar if there is one."""
+    print(text, file=sys.stderr)
+
+
 def track(items: Iterable[Item], doing: str, total: int) -> Iterator[Item]:
-    """Yields the items under a progress bar on stderr, if that is a terminal; it goes when done."""
+    """Yields the items under a progress bar on stderr; none where stderr is not a terminal."""
     console = Console(stderr=True)
     yield from track_progress(
         items, doing, total, console=console, transient=True, disable=not console.is_terminal

@@ -18,8 +18,8 @@ from inference.errors import InputError
 from inference.files import replacing
 from inference.machine import usable_cores
 from inference.models import HELD_OUT, SHIPPED, read_held_out
+from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import Provider, require_threads
-from inference.runtime.tta import Looks
 from inference.scoring.evaluation import score_model, score_predictions
 from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
 from inference.scoring.summary import tabulate
@@ -33,7 +33,8 @@ def evaluate(
     threads: int = 0,
     provider: Provider = "auto",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    looks: Annotated[Looks, tyro.conf.OmitArgPrefixes] = Looks(),  # noqa: B008  # frozen
+    ensemble: tuple[Path, ...] = (),
+    tta: Annotated[bool, tyro.conf.arg(aliases=["--flips"])] = False,
 ) -> None:
     """Score a model, or a folder of predicted masks, against the true masks.
 
@@ -49,7 +50,8 @@ def evaluate(
         threads: Cores to use; 0 is all of them.
         provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
         json_file: Where to write the scores.
-        looks: How often an image is looked at.
+        ensemble: More model files, whose probabilities are averaged with those of --model.
+        tta: Test-time augmentation: average over the image and its flips; takes 4 times as long.
     """
     require_threads(threads)
     threads = threads or usable_cores()
@@ -63,7 +65,8 @@ def evaluate(
     else:
         if model is None:
             warn_of_known(pairs)
-        scores = score_model(looks.open(model or SHIPPED, threads, provider), pairs, threads)
+        segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta)
+        scores = score_model(segmenter, pairs, threads)
     Console().print(tabulate(scores))
     if json_file:
         with replacing(json_file) as temporary:

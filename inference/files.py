@@ -44,7 +44,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes JSON on one line, atomically."""
+def write_json(path: Path, content: Any, indent: int | None = None) -> None:
+    """Writes JSON atomically, on one line or indented."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")

@@ -20,7 +20,8 @@ from inference.errors import InputError
 from inference.files import replacing
 from inference.machine import usable_cores
 from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8, read_held_out
-from inference.runtime.session import Provider, Segmenter, require_threads
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import Provider, require_threads
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs, find_pairs, pair_up
 

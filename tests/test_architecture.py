@@ -105,8 +105,10 @@ def test_segmenting_never_loads_torch(data: Path, model: Path, tmp_path: Path) -
 import sys
 from pathlib import Path
 from inference.evaluate import evaluate
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
-assert segment([{str(data / "test")!r}], Path({str(model)!r}), output=Path({str(tmp_path)!r})) == 0
+options = SegmentOptions(Path({str(model)!r}), Path({str(tmp_path)!r}))
+assert segment([{str(data / "test")!r}], options) == 0
 evaluate(Path({str(data / "test")!r}), Path({str(data / "test_GT")!r}), model=Path({str(model)!r}))
 print(*sys.modules)
 """

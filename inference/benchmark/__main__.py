@@ -30,7 +30,8 @@ from inference.markdown import tabulate
 from inference.masks.png import write_runs
 from inference.masks.postprocess import find_lesion
 from inference.models import SHIPPED, SHIPPED_INT8
-from inference.runtime.session import Provider, Segmenter, require_threads
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import Provider, require_threads
 from inference.scoring.pairs import find_pairs
 
 STAGED_IMAGES = 32

@@ -14,7 +14,7 @@ import numpy as np
 
 from inference.benchmark.timing import matrix_product, measure
 from inference.images.pixels import read_resized
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs
 
@@ -23,7 +23,7 @@ MEMORY_PROBE = """
 import sys
 from pathlib import Path
 import numpy as np
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 path, threads, provider, batch = sys.argv[1:]
 segmenter = Segmenter(Path(path), int(threads), provider)
 size = segmenter.contract.size

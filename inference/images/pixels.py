@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from inference import MAX_PIXELS
 from inference.errors import InputError
+from inference.images.limits import max_pixels
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
@@ -60,7 +60,7 @@ def read_image(path: Source) -> np.ndarray:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: not an image, only a part of one, or one of more than MAX_PIXELS.
+        InputError: not an image, only a part of one, or one of more pixels than `max_pixels`.
         OSError: the file cannot be opened.
     """
     return cv2.cvtColor(decode(path, read_whole(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
@@ -89,7 +89,7 @@ def read_resized(path: Source, size: int) -> Resized:
 
 def choose_reduction(height: int, width: int, size: int) -> int:
     """By how much a JPEG of this size is decoded smaller: 8, 4, 2 or 1."""
-    if height * width > MAX_PIXELS:
+    if height * width > max_pixels():
         return 1  # for OpenCV to refuse: it looks at the size after reduction
     for scale in REDUCED:
         sides = -(-height // scale), -(-width // scale)

@@ -11,13 +11,14 @@ import numpy as np
 from inference.cli import track
 from inference.errors import InputError
 from inference.images.pixels import Source, read_mask
-from inference.masks.postprocess import make_mask
-from inference.runtime.stream import Model, Segmented, map_ahead, segment_images
+from inference.masks.segmentation import Segmentation
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.stream import Failure, map_ahead, segment_files
 from inference.scoring.pairs import Pairs
 from inference.scoring.summary import Compared, compare, summarise
 
 
-def score_model(model: Model, pairs: Pairs, threads: int) -> dict[str, Any]:
+def score_model(model: Segmenter, pairs: Pairs, threads: int) -> dict[str, Any]:
     """Scores a model's masks, as `scores.summarise` reports them.
 
     Raises:
@@ -25,14 +26,17 @@ def score_model(model: Model, pairs: Pairs, threads: int) -> dict[str, Any]:
     """
     truths: dict[Source, Path] = dict(pairs.values())
 
-    def check(image: Segmented) -> Compared:
-        if image.error:
-            raise InputError(image.error)
-        mask = make_mask(image.probability, image.height, image.width, model.contract)
-        return compare_files(truths[image.source], mask, image.source)
+    def check(lesion: Segmentation) -> Compared:
+        assert isinstance(lesion.source, Path)
+        return compare_files(truths[lesion.source], lesion.mask, lesion.source)
 
-    compared = segment_images(model, truths, check, threads=threads)
-    return summarise(list(pairs), list(track(compared, "scoring", len(pairs))))
+    compared = []
+    results = segment_files(model, truths, check, threads=threads)
+    for result in track(results, "scoring", len(pairs)):
+        if isinstance(result, Failure):
+            raise InputError(result.error)
+        compared.append(result)
+    return summarise(list(pairs), compared)
 
 
 def score_predictions(pairs: Pairs, made: dict[str, Path], threads: int) -> dict[str, Any]:

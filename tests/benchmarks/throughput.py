@@ -14,7 +14,6 @@ since cores that it leaves idle do not count.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import statistics
 import tempfile
@@ -35,10 +34,9 @@ from inference.images.folders import list_images
 from inference.images.pixels import read_image, read_resized
 from inference.images.write import write_image
 from inference.machine import usable_cores
-from inference.masks.png import write_runs
-from inference.masks.postprocess import find_lesion
-from inference.runtime.session import Segmenter
-from inference.runtime.stream import Segmented, map_ahead, segment_images
+from inference.masks.segmentation import Segmentation
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.stream import map_ahead, segment_files
 from tests.benchmarks.report import JsonFile, report
 from training import checkpoint as checkpoints
 from training.networks.unet import UNet
@@ -169,14 +167,15 @@ def stream_files(
     segmenter: Segmenter, paths: list[Path], masks: Path, batch_size: int, threads: int
 ) -> int:
     """Files to cleaned masks on disk, as inference.segment does it."""
-    contract = dataclasses.replace(segmenter.contract, largest_region=True, fill_holes=True)
 
-    def finish(image: Segmented) -> None:
-        assert isinstance(image.source, Path) and not image.error
-        lesion = find_lesion(image.probability, image.height, image.width, contract)
-        write_runs(masks / f"{image.source.stem}.png", lesion)
+    def finish(lesion: Segmentation) -> None:
+        assert isinstance(lesion.source, Path)
+        cleaned = lesion.cut(largest_region=True, fill_holes=True)
+        cleaned.save(masks / f"{lesion.source.stem}.png")
 
-    return sum(1 for _ in segment_images(segmenter, paths, finish, batch_size, threads))
+    results = list(segment_files(segmenter, paths, finish, batch_size, threads))
+    assert not any(results), results  # failures
+    return len(results)
 
 
 def infer_only(segmenter: Segmenter, images: int, batch_size: int) -> int:

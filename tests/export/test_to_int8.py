@@ -20,7 +20,8 @@ from inference.benchmark.comparison import Row, Subject
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.images.pixels import read_resized
-from inference.runtime.session import Segmenter, installed_providers
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import installed_providers
 from training.networks.unet import UNet
 
 

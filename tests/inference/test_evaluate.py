@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
 from inference.images.write import write_image
 from inference.masks.png import write_mask
 from inference.models import SHIPPED, read_held_out
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.metrics import METRICS
 from inference.segment import segment
 
@@ -87,7 +88,7 @@ def test_grey_levels_are_cut_above_128(folders: tuple[Path, Path, Path], tmp_pat
 
 def test_model_scores_as_its_masks_do(data: Path, model: Path, tmp_path: Path) -> None:
     images, truths = data / "test", data / "test_GT"
-    segment([str(images)], model, output=tmp_path / "made", save=("mask", "overlay"))
+    segment([str(images)], SegmentOptions(model, tmp_path / "made", ("mask", "overlay")))
     evaluate(images, truths, model=model, json_file=tmp_path / "model.json")
     by_masks = score_folder(images, truths, tmp_path / "made", tmp_path / "masks.json")
     assert json.loads((tmp_path / "model.json").read_text()) == by_masks
