@@ -15,10 +15,11 @@ import tyro
 
 from export.graph import Deployable, count_gflop
 from export.to_onnx import open_source
-from inference.benchmark.__main__ import open_subjects, report, require_counts
-from inference.benchmark.comparison import Subject
+from inference.benchmark.comparison import require_counts
+from inference.benchmark.report import report, run_benchmark
+from inference.benchmark.subjects import Subject, open_subjects
 from inference.cli import run
-from inference.runtime.session import Provider
+from inference.runtime.providers import Provider
 from training.networks.unet import UNet
 
 
@@ -52,9 +53,8 @@ def benchmark(
     torch.set_num_threads(threads or torch.get_num_threads())
     in_torch = [subject for size in batch for subject in torch_subjects(checkpoint, size)]
     subjects, failed = open_subjects(model, provider, batch, threads)
-    return report(
-        [*in_torch, *subjects], failed, images, masks, rounds, threads, json_file, csv_file
-    )
+    found = run_benchmark([*in_torch, *subjects], failed, images, masks, rounds, threads)
+    return report(found, json_file, csv_file)
 
 
 def torch_subjects(checkpoint: Path, batch: int) -> list[Subject]:

@@ -21,8 +21,9 @@ import tyro
 from export.benchmark import reference_subject
 from export.corruptions import CORRUPTIONS
 from export.sweep import tabulate_sweep
-from inference.benchmark.__main__ import open_subjects, require_counts, to_markdown
-from inference.benchmark.comparison import compare
+from inference.benchmark.comparison import compare_subjects, require_counts
+from inference.benchmark.subjects import open_subjects
+from inference.benchmark.table import to_markdown
 from inference.cli import run, track
 from inference.errors import InputError
 from inference.files import replacing
@@ -257,7 +258,9 @@ def describe_speed(files: list[Path], rounds: int, threads: int) -> str:
     """Rates, beside the reference network's (width 64) in torch, on this machine."""
     size = Segmenter(files[0]).contract.size
     subjects, failed = open_subjects(files, installed_providers(), (1,), threads)
-    rows, peak = compare([reference_subject(size, threads), *subjects], [], rounds, threads)
+    rows, peak = compare_subjects(
+        [reference_subject(size, threads), *subjects], [], rounds, threads
+    )
     for row in rows:
         row.difference = None  # from a network of other weights: it says nothing
     machine = f"{processor()}, {threads} threads, {peak:.0f} GFLOP/s in a product of matrices"

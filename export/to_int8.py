@@ -19,8 +19,9 @@ from rich.console import Console
 from export.onnx_file import read_onnx_file, require_another_file
 from export.quantize import quantize
 from export.verify import mask_iou
-from inference.benchmark.__main__ import open_subjects, require_counts, to_markdown
-from inference.benchmark.comparison import Row, Subject, add_scores, compare
+from inference.benchmark.comparison import add_scores, compare_subjects, require_counts
+from inference.benchmark.subjects import Subject, open_subjects
+from inference.benchmark.table import BenchmarkRow, to_markdown
 from inference.cli import run
 from inference.errors import InputError
 from inference.files import replacing
@@ -74,7 +75,7 @@ def to_int8(
         providers = installed_providers()
         before, not_before = open_subjects([source], providers, (1,), threads)
         after, not_after = open_subjects([temporary], providers, (1,), threads)
-        rows, _ = compare([*before, *after], paths, rounds, threads)
+        rows, _ = compare_subjects([*before, *after], paths, rounds, threads)
         if pairs:
             add_scores(rows, [*before, *after], pairs, threads)
         float_rows = [*rows[: len(before)], *not_before]
@@ -111,7 +112,7 @@ def read_evenly(paths: Sequence[Path], count: int, size: int) -> np.ndarray:
     return np.stack([read_resized(paths[number], size).pixels for number in chosen])
 
 
-def find_shared(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
+def find_shared(before: Sequence[BenchmarkRow], after: Sequence[BenchmarkRow]) -> list[str]:
     """The runtimes that run both models."""
     working = {row.provider for row in after if not row.error}
     return [row.provider for row in before if not row.error and row.provider in working]
@@ -133,7 +134,9 @@ def compare_masks(
     return mask_iou(expected > threshold, found > threshold)
 
 
-def object_to(before: Sequence[Row], after: Sequence[Row], iou: float | None) -> list[str]:
+def object_to(
+    before: Sequence[BenchmarkRow], after: Sequence[BenchmarkRow], iou: float | None
+) -> list[str]:
     """What speaks against the INT8 model; nothing if it is as fast and as good.
 
     A runtime that runs neither model (its device is missing) says nothing against either.

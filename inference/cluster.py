@@ -25,7 +25,7 @@ from inference.batch.writer import Done, Writer
 from inference.cli import run
 from inference.errors import InputError
 from inference.images.pixels import Source
-from inference.runtime.session import Provider
+from inference.runtime.providers import Provider
 from inference.runtime.stream import Failure, segment_files
 
 IMAGES_PER_TASK = 64  # at most so many are done again when a worker dies

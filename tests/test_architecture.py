@@ -24,7 +24,7 @@ from tests.source_tree import (
 )
 
 DEVICE_WORDS = {"cuda", "npu", "nccl", "hccl", "torch_npu"}
-DEVICE_HOME = {"training": "device.py", "inference": "session.py"}
+DEVICE_HOME = {"training": "device.py", "inference": "providers.py"}
 MAX_FILES = 18  # of one folder
 
 
@@ -144,7 +144,7 @@ def test_devices_are_named_in_one_file_a_runtime(layer: str) -> None:
 
 def test_providers_are_named_in_one_file() -> None:
     for name, path in MODULES.items():
-        if name != "inference.runtime.session":
+        if name != "inference.runtime.providers":
             named = [word for word in words(path) if word.endswith("ExecutionProvider")]
             assert not named, f"{name} says {named}"
 

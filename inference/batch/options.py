@@ -13,8 +13,8 @@ from inference.cli import EnsembleOption, JsonFile, ModelOption, ProviderOption,
 from inference.errors import InputError
 from inference.masks.segmentation import Product
 from inference.models import SHIPPED
+from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.session import Provider
 
 Saved = Product | Literal["csv", "sheet", "report"]
 

@@ -16,9 +16,9 @@ from inference.cli import run
 from inference.errors import InputError
 from inference.images.pixels import read_mask
 from inference.images.write import write_image
+from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.session import Provider
-from inference.scoring.metrics import average, count
+from inference.scoring.metrics import average_scores, count
 
 # An ONNX file, opset 17: (N, 64, 64, 3) uint8 -> Cast, Transpose, Conv, Sigmoid, Squeeze -> lesion where
 # it is dark, with the contract {"size": 64}. As bytes, because inference does without the onnx package.
@@ -64,7 +64,7 @@ def segment_drawing(segmenter: Segmenter, folder: Path) -> float:
     cv2.ellipse(lesion, (70, 60), (45, 30), 20, 0, 360, 1, cv2.FILLED)
     write_image(folder / "image.png", np.where(lesion[..., None] > 0, LESION, SKIN))
     segmenter.segment(folder / "image.png").save(folder / "mask.png")
-    return average(count(lesion, read_mask(folder / "mask.png"))[None])["dice"]
+    return average_scores(count(lesion, read_mask(folder / "mask.png"))[None])["dice"]
 
 
 def describe(segmenter: Segmenter) -> str:

@@ -15,7 +15,8 @@ from inference.errors import InputError
 from inference.images.pixels import Resized, Source, read_resized, resize
 from inference.masks.segmentation import Segmentation
 from inference.models import SHIPPED
-from inference.runtime.session import Provider, Session, open_session
+from inference.runtime.providers import Provider
+from inference.runtime.session import Session, open_session
 from inference.runtime.tta import Compute, average_flips, average_models
 
 Image = str | Path | bytes | np.ndarray | Source

@@ -1,4 +1,4 @@
-"""Opens one model file. The only file that knows the runtimes' names for their devices."""
+"""Opens one model file with one of the providers."""
 
 from __future__ import annotations
 
@@ -6,29 +6,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.runtime.ascend import AscendModel
+from inference.runtime.providers import AUTO, ONNXRUNTIME, PROVIDER_HINTS, Provider
 from inference.runtime.tta import Compute
 
-Provider = Literal["auto", "cpu", "openvino", "cuda", "tensorrt", "cann"]
-ONNXRUNTIME = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",  # builds its engine for minutes: never chosen by auto
-    "cann": "CANNExecutionProvider",
-}
-AUTO: tuple[Provider, ...] = ("cuda", "cann", "openvino", "cpu")  # the first that opens
-PROVIDER_HINTS = {
-    "openvino": "pip install openvino",
-    "cuda": "pip install onnxruntime-gpu instead of onnxruntime, and check the driver",
-    "tensorrt": "pip install onnxruntime-gpu and tensorrt instead of onnxruntime",
-    "cann": "pip install onnxruntime-cann instead of onnxruntime, and source CANN's set_env.sh",
-}
 Opened = tuple[Compute, "str | None"]  # the model, its contract as JSON
 
 

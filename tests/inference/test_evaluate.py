@@ -101,7 +101,7 @@ def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -
     whole = prediction.read_bytes()
 
     prediction.unlink()
-    with pytest.raises(InputError, match=r"made: 1 of the names.* ISIC_0000003 first"):
+    with pytest.raises(InputError, match=r"made: 1 of the names.* first is ISIC_0000003"):
         evaluate(images, truths, predictions=made)
     write_image(prediction, np.zeros((30, 41), np.uint8))
     with pytest.raises(InputError, match=r"is 41 x 30, its mask .* is 40 x 30"):
@@ -111,9 +111,9 @@ def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -
         evaluate(images, truths, predictions=made)
     prediction.write_bytes(whole)
     (truths / "ISIC_0000005_segmentation.png").unlink()
-    with pytest.raises(InputError, match=r"truths: 1 of the names.* ISIC_0000005 first"):
+    with pytest.raises(InputError, match=r"truths: 1 of the names.* first is ISIC_0000005"):
         evaluate(images, truths, predictions=made)
-    with pytest.raises(InputError, match="one of the two"):
+    with pytest.raises(InputError, match="only one of them"):
         evaluate(images, truths, model=model, predictions=made)
 
 
@@ -146,6 +146,6 @@ def test_training_images_of_the_shipped_model_are_warned_of(
         write_mask(truths / f"{name}_segmentation.png", np.eye(30, 40, dtype=bool))
     evaluate(images, truths)
     warning = capsys.readouterr().err
-    assert "warning: 1 of 3 images, ISIC_9999999 first" in warning
+    assert "warning: 1 of 3 images, the first is ISIC_9999999" in warning
     evaluate(images, truths, model=SHIPPED)  # named: it is the user's to know
     assert "warning" not in capsys.readouterr().err

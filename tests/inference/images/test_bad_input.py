@@ -103,7 +103,7 @@ BAD: dict[str, tuple[str, Picture, str]] = {
     "a dangling link": ("b.jpg", lambda path: path.symlink_to("nowhere.jpg"), "No such file"),
     "a link to itself": ("b.jpg", lambda path: path.symlink_to(path), "[Ll]evels of symbolic"),
     "a sparse file": ("b.jpg", lambda path: make_sparse(path, 2**42), "up to"),
-    "a pipe": ("b.jpg", os.mkfifo, "is no file"),
+    "a pipe": ("b.jpg", os.mkfifo, "is not a regular file"),
     "a folder named as an image": ("b.jpg", lambda path: path.mkdir(), ""),
 }
 

@@ -54,7 +54,7 @@ def test_a_list_names_no_list(folder: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     for line in (str(listed), "-"):
         listed.write_text(f"{folder}/a.png\n{line}\n")
-        with pytest.raises(InputError, match="is a list within a list"):
+        with pytest.raises(InputError, match="is a list inside a list"):
             find_sources([listed])
 
 
@@ -116,7 +116,7 @@ def test_a_zip_archive_cannot_write_elsewhere(folder: Path, tmp_path: Path, name
     with zipfile.ZipFile(archive, "w") as file:
         file.write(folder / "a.png", "a.png")
         file.writestr(zipfile.ZipInfo(name), (folder / "a.png").read_bytes())
-    with pytest.raises(InputError, match="a name outside it"):
+    with pytest.raises(InputError, match="a path outside the archive"):
         find_sources([archive])
 
 
@@ -224,7 +224,7 @@ def test_addresses_that_are_none(server: str, folder: Path, model: Path, tmp_pat
     assert segment([*odd, f"{server}/a.png"], SegmentOptions(model, tmp_path)) == 1
     assert (tmp_path / "errors.csv").read_text().count("cannot be downloaded") == len(odd)
     assert (tmp_path / "a_segmentation.png").exists()
-    with pytest.raises(InputError, match="is no address"):
+    with pytest.raises(InputError, match="is not a valid address"):
         find_sources(["http://[bad/x.jpg"])
     assert relatives("http://h/%00x%0a.jpg") == ["_x_.jpg"]
 

@@ -11,8 +11,9 @@ import onnxruntime
 import pytest
 
 from inference.errors import InputError
+from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
-from inference.runtime.session import Provider, ProviderError, installed_providers
+from inference.runtime.session import ProviderError, installed_providers
 
 
 @pytest.fixture
