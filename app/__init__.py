@@ -1,7 +1,5 @@
 """The demo: a page in the browser over the same code as the command line."""
 
-import os
+from inference.images.limits import limit_pixels
 
-MAX_PIXELS = 64_000_000
-# Read by OpenCV when it decodes its first image. A visitor's image must not take all the memory.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+limit_pixels(64_000_000)  # a visitor's image must not take all the memory

@@ -17,10 +17,10 @@ from app.service import Service
 from inference.cli import run
 from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 
 MAX_BYTES = 50_000_000  # of one upload
-WAITING = 256  # visitors in the queue; more are told that the server is full
+MAX_WAITING = 256  # visitors in the queue; more are told that the server is full
 
 
 def app(
@@ -33,12 +33,12 @@ def app(
     """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
 
     Args:
-        model: Model files as `make export` writes them, those that ship if left out. The first one
+        model: Model files, as `make export` writes them; default: those that ship. The first
             segments; all can be compared.
-        host: Address to listen on. 0.0.0.0 lets other machines in: set APP_AUTH then.
+        host: Address to listen on; 0.0.0.0 lets other machines in: then set APP_AUTH.
         port: Port to listen on.
-        threads: Cores that the model computes on; 0 is all of them.
-        mcp: Offer the named endpoints to language models, too, by the Model Context Protocol.
+        threads: Cores that the model computes on; default: all.
+        mcp: Also offer the endpoints to language models, by the Model Context Protocol.
     """
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")
@@ -60,13 +60,13 @@ def launch(
     """Serves the page.
 
     Args:
-        wait: do not return before it is closed.
+        wait: return only when the page is closed.
 
     Raises:
         InputError: the port is taken.
     """
-    # A visitor too many is told so instead of kept waiting.
-    page.queue(max_size=WAITING, default_concurrency_limit=2)
+    # Beyond that, visitors are told so instead of kept waiting.
+    page.queue(max_size=MAX_WAITING, default_concurrency_limit=2)
     try:
         page.launch(
             server_name=host,

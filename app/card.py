@@ -1,4 +1,4 @@
-"""What the page tells of the model that segments."""
+"""What the page says about the model."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def describe_model(service: Service) -> str:
     path = service.segmenter.path
     card, scores = path.with_suffix(".md"), path.with_suffix(".scores.json")
     told = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None
-    parts = [told or tabulate_contract(service), LIMITS]
+    parts = [told or list_contract(service), LIMITS]
     if scores.is_file():
         try:
-            parts.insert(1, tabulate_scores(json.loads(scores.read_text(encoding="utf-8"))))
+            parts.insert(1, list_scores(json.loads(scores.read_text(encoding="utf-8"))))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{scores}: is not what inference.evaluate --json writes; make it anew, or delete it"
@@ -38,7 +38,7 @@ def describe_model(service: Service) -> str:
     return "\n\n".join(parts)
 
 
-def tabulate_contract(service: Service) -> str:
+def list_contract(service: Service) -> str:
     """The contract as a Markdown table."""
     contract = service.contract
     rows = {
@@ -53,7 +53,7 @@ def tabulate_contract(service: Service) -> str:
     return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {rows[name]} |" for name in rows)
 
 
-def tabulate_scores(scores: dict[str, Any]) -> str:
+def list_scores(scores: dict[str, Any]) -> str:
     """Scores with their 95 % intervals, as `inference.evaluate` measured them, as a Markdown table."""
     lines = [
         f"## Scores on {scores['images']} images",

@@ -9,20 +9,18 @@ mask, overlay, geojson, measures = client.predict(handle_file("lesion.jpg"), api
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.prediction import adjust
+from app.errors import explained
 from app.service import Service
 from inference.errors import InputError
 
 
 def add_endpoints(service: Service) -> None:
-    """Adds /segment, /segment_all and /describe to the page, out of sight."""
+    """Adds the endpoints /segment, /segment_all and /describe to the page, invisibly."""
     contract = service.contract
 
     @explained
@@ -37,7 +35,7 @@ def add_endpoints(service: Service) -> None:
         Args:
             image: File of the photograph.
             threshold: A pixel is lesion when its probability is above it, 0 to 1.
-            largest_region: Keep the largest region alone.
+            largest_region: Keep only the largest region.
             fill_holes: Fill its holes.
 
         Returns:
@@ -45,11 +43,11 @@ def add_endpoints(service: Service) -> None:
             (JPEG) and of the outline as GeoJSON; and measures of the lesion, in pixels.
         """
         if not image:
-            raise InputError("no image: give the file of a photograph")
-        changed = adjust(contract, threshold, largest_region, fill_holes)
-        products = service.write(service.read(Path(image)), changed)
-        mask, overlay, geojson = map(str, products[:3])
-        return mask, overlay, geojson, products.measures._asdict()
+            raise InputError("no image: upload a photo")
+        lesion = service.segmenter.segment(Path(image))
+        lesion = lesion.cut(threshold, largest_region, fill_holes)
+        mask, overlay, geojson = map(str, service.save(lesion, Path(image).stem))
+        return mask, overlay, geojson, lesion.measures._asdict()
 
     @explained
     def segment_all(images: list[str]) -> tuple[str, list[dict[str, str]]]:
@@ -62,7 +60,7 @@ def add_endpoints(service: Service) -> None:
             A zip of masks, overlays, outlines and tables; and the photographs that failed, and why.
         """
         paths = [Path(path) for path in images or ()]
-        batch = service.segment_all(paths, contract, lambda results, total: results)
+        batch = service.segment_all(paths, lambda results, total: results)
         return str(batch.archive), [failure._asdict() for failure in batch.failures]
 
     def describe() -> dict[str, Any]:
@@ -85,16 +83,3 @@ def add_endpoints(service: Service) -> None:
     )
     button.click(segment_all, images, [files[3], result], api_name="segment_all")
     button.click(describe, None, result, api_name="describe")
-
-
-def explained(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Hands the one-line errors of a function to the caller."""
-
-    @functools.wraps(function)
-    def call(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except (InputError, OSError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    return call

@@ -11,12 +11,13 @@ import numpy as np
 
 from app.card import describe_model
 from app.endpoints import add_endpoints
+from app.errors import quote, readable, words
 from app.i18n import CHINESE, ENGLISH
-from app.prediction import Reading, adjust, draw_heat, draw_preview, tabulate
+from app.prediction import Prediction, draw_heat, draw_preview, list_measures, predict
 from app.service import Service
-from app.visitor import quote, readable, words
-from inference.batch.writer import Done, Failure
+from inference.batch.writer import Done
 from inference.masks.morphometry import Measures
+from inference.runtime.stream import Failure
 
 HERE = Path(__file__).parent
 FAVICON = HERE / "favicon.svg"
@@ -26,7 +27,7 @@ STYLE = """
 .gradio-container { max-width: 1100px !important; margin: auto }
 .block.warning { border-left: 4px solid #d97706; padding-left: 0.8em }
 """
-FORGET = (300, 3300)  # every so many seconds, files older than so many seconds are deleted
+FORGET = (300, 3300)  # seconds between two clean-ups, and age from which files are deleted
 OUTLINE = "#00ffaa"
 PROGRESS = gr.Progress()
 
@@ -35,7 +36,7 @@ Annotated = tuple[np.ndarray, list[tuple[np.ndarray, str]]]
 
 
 def build_page(service: Service) -> gr.Blocks:
-    """Lays the page out and connects it."""
+    """Lays out the page and connects it to the service."""
     with gr.Blocks(title="Lesion outlines", delete_cache=FORGET, analytics_enabled=False) as page:
         gr.Markdown(LANGUAGES("heading"))
         gr.Markdown(LANGUAGES("warning"), elem_classes="warning")
@@ -53,7 +54,7 @@ def build_page(service: Service) -> gr.Blocks:
 
 
 def lay_out_one(service: Service) -> None:
-    """One photograph, with sliders that need no second run of the model."""
+    """The tab for one photograph; its sliders do not run the model again."""
     contract = service.contract
     kept = gr.State(None, time_to_live=FORGET[1])
     with gr.Row():
@@ -81,30 +82,34 @@ def lay_out_one(service: Service) -> None:
             measures = gr.Markdown(elem_id="measures")
             files = gr.Files(label=LANGUAGES("downloads"), interactive=False, elem_id="downloads")
 
-    def read(path: Path | None, request: gr.Request) -> tuple[Reading | None, np.ndarray | None]:
+    def run_model(
+        path: Path | None, request: gr.Request
+    ) -> tuple[Prediction | None, np.ndarray | None]:
         if path is None:
             return None, None
         with readable(path, request):
-            reading = service.read(path)
-        return reading, draw_heat(reading)
+            prediction = predict(service.segmenter, path)
+        return prediction, draw_heat(prediction)
 
-    def show(
-        reading: Reading | None, threshold: float, largest: bool, holes: bool
-    ) -> tuple[Images | None, Annotated | None]:
-        if reading is None:
+    def show(prediction: Prediction | None, *knobs: Any) -> tuple[Images | None, Annotated | None]:
+        if prediction is None:
             return None, None
-        drawn, mask = draw_preview(reading, adjust(contract, threshold, largest, holes))
-        return (reading.preview, drawn), (reading.preview, [(mask.astype(np.float32), "lesion")])
+        preview, (drawn, mask) = prediction.preview, draw_preview(prediction.cut(*knobs))
+        return (preview, drawn), (preview, [(mask.astype(np.float32), "lesion")])
 
     def finish(
-        reading: Reading | None, threshold: float, largest: bool, holes: bool, request: gr.Request
+        prediction: Prediction | None,
+        threshold: float,
+        largest: bool,
+        holes: bool,
+        request: gr.Request,
     ) -> tuple[str, list[str] | None]:
-        if reading is None:
+        if prediction is None:
             return "", None
-        with readable(reading.path, request):
-            products = service.write(reading, adjust(contract, threshold, largest, holes))
-        table = tabulate(products.measures, words(request))
-        return table, [str(products.mask), str(products.overlay), str(products.geojson)]
+        lesion = prediction.cut(threshold, largest, holes).lesion
+        with readable(prediction.path, request):
+            files = service.save(lesion, prediction.path.stem)
+        return list_measures(lesion.measures, words(request)), [str(path) for path in files]
 
     knobs: list[Any] = [threshold, largest, holes]
     shown: dict[str, Any] = {
@@ -122,14 +127,14 @@ def lay_out_one(service: Service) -> None:
         "api_visibility": "private",
     }
     photograph.change(
-        read, photograph, [kept, heat], show_progress_on=slider, api_visibility="private"
+        run_model, photograph, [kept, heat], show_progress_on=slider, api_visibility="private"
     ).success(**shown).success(**finished)
     for knob in knobs:
         knob.input(**shown, trigger_mode="always_last").success(**finished)
 
 
 def lay_out_batch(service: Service) -> None:
-    """Many photographs, or zips of them."""
+    """The tab for many photographs, or zips of them."""
     files = gr.File(
         label=LANGUAGES("files"), file_count="multiple", type="filepath", elem_id="files"
     )
@@ -151,7 +156,7 @@ def lay_out_batch(service: Service) -> None:
                 yield result
 
         with readable(None, request):
-            batch = service.segment_all([Path(path) for path in paths], service.contract, track)
+            batch = service.segment_all([Path(path) for path in paths], track)
         said = words(request)["done"].format(done=len(batch.done), failed=len(batch.failures))
         for failure in batch.failures:
             said += f"\n- {words(request)['failed']}{quote(failure.image)}: {quote(failure.error)}"
@@ -169,7 +174,7 @@ def lay_out_batch(service: Service) -> None:
 
 
 def lay_out_comparison(service: Service) -> None:
-    """Two models on one photograph."""
+    """The tab that runs two models on one photograph."""
     names = list(service.models)
     with gr.Row():
         first = gr.Dropdown(names, value=names[0], label=LANGUAGES("first"))
@@ -186,7 +191,7 @@ def lay_out_comparison(service: Service) -> None:
         if path is None:
             return "", None, None, None
         with readable(path, request):
-            found = service.compare(path, first, second)
+            found = service.compare_models(path, first, second)
         say = words(request)
         times = "; ".join(
             f"{name}: {1000 * seconds:.0f} ms"
@@ -205,12 +210,12 @@ def lay_out_comparison(service: Service) -> None:
 
 
 def add_upload(name: str) -> gr.Image:
-    """A place for a photograph, handed on as the file that it is: decoding is ours, as everywhere."""
+    """An upload for a photograph, passed on as a file, because it is decoded like everywhere else."""
     upload = gr.Image(label=LANGUAGES("photograph"), elem_id=name)
 
     def take_file(payload: Any) -> Path | None:
         return Path(payload.path) if payload and payload.path else None
 
-    # On the object, not in a class: for those, gradio writes a stub file beside the module.
-    setattr(upload, "preprocess", take_file)  # noqa: B010  # which no checker would let pass
+    # On the object: for a subclass gradio would write a stub file beside the module.
+    setattr(upload, "preprocess", take_file)  # noqa: B010
     return upload

@@ -1,4 +1,4 @@
-"""One photograph, segmented once: everything that a slider changes is drawn from what was kept."""
+"""One photograph, segmented once; all that a slider changes is drawn from what is kept."""
 
 from __future__ import annotations
 
@@ -9,78 +9,67 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inference.contract import Contract
-from inference.images.pixels import read_image, read_resized
 from inference.masks.drawing import draw_outline, fit
 from inference.masks.morphometry import Measures
 from inference.masks.postprocess import make_mask, stretch
-from inference.runtime.session import Segmenter
+from inference.masks.segmentation import Segmentation
+from inference.runtime.segmenter import Segmenter
 
 PREVIEW = 900  # longer side of what the page shows, in pixels
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A segmented photograph.
+class Prediction:
+    """A segmented photograph, as the page keeps it.
 
     Attributes:
-        path: the file.
+        path: the photograph's file.
         preview: (h, w, 3) uint8 RGB, at most PREVIEW pixels a side.
-        probability: (S, S) float32, as the model gave it.
-        height, width: of the photograph, in pixels.
     """
 
     path: Path
+    lesion: Segmentation
     preview: np.ndarray
-    probability: np.ndarray
-    height: int
-    width: int
+
+    def cut(self, threshold: float, largest_region: bool, fill_holes: bool) -> Prediction:
+        """The same probability with the visitor's threshold and clean-up."""
+        lesion = self.lesion.cut(threshold, largest_region, fill_holes)
+        return dataclasses.replace(self, lesion=lesion)
 
 
-def read_photograph(segmenter: Segmenter, path: Path) -> Reading:
+def predict(segmenter: Segmenter, path: Path) -> Prediction:
     """Decodes a photograph and runs the model on it, once.
 
     Raises:
-        InputError, OSError: as `inference.images.pixels.read_image`.
+        InputError, OSError: as `Segmenter.segment`.
     """
-    pixels, height, width = read_resized(path, segmenter.contract.size)
-    probability = segmenter(pixels[None])[0]
-    image = read_image(path)
-    preview = image if max(height, width) <= PREVIEW else fit(image, PREVIEW)
-    return Reading(path, preview, probability, height, width)
+    lesion = segmenter.segment(path)
+    preview = lesion.image
+    if max(preview.shape) > PREVIEW:
+        preview = fit(preview, PREVIEW)
+    return Prediction(path, lesion, preview)
 
 
-def adjust(contract: Contract, threshold: float, largest: bool, holes: bool) -> Contract:
-    """The model's contract with the visitor's threshold and clean-up."""
-    return dataclasses.replace(
-        contract, threshold=threshold, largest_region=largest, fill_holes=holes
-    )
-
-
-def draw_preview(reading: Reading, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
+def draw_preview(prediction: Prediction) -> tuple[np.ndarray, np.ndarray]:
     """The outline as the page shows it.
 
     Returns:
         (h, w, 3) uint8 RGB with the outline drawn in, and the (h, w) bool mask.
     """
-    height, width = reading.preview.shape[:2]
-    mask = make_mask(reading.probability, height, width, contract)
-    return draw_outline(reading.preview, mask), mask
+    lesion, (height, width) = prediction.lesion, prediction.preview.shape[:2]
+    mask = make_mask(lesion.probability, height, width, lesion.contract)
+    return draw_outline(prediction.preview, mask), mask
 
 
-def draw_heat(reading: Reading) -> np.ndarray:
+def draw_heat(prediction: Prediction) -> np.ndarray:
     """The probability as colours over the photograph: (h, w, 3) uint8 RGB."""
-    levels = stretch(reading.probability, *reading.preview.shape[:2])
+    levels = stretch(prediction.lesion.probability, *prediction.preview.shape[:2])
     heat = cv2.applyColorMap(np.rint(255 * levels).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    return cv2.addWeighted(reading.preview, 0.4, cv2.cvtColor(heat, cv2.COLOR_BGR2RGB), 0.6, 0)
+    heat = cv2.cvtColor(heat, cv2.COLOR_BGR2RGB)
+    return cv2.addWeighted(prediction.preview, 0.4, heat, 0.6, 0)
 
 
-def cut(reading: Reading, contract: Contract) -> np.ndarray:
-    """The mask at the photograph's own size, as the command line makes it: (H, W) bool."""
-    return make_mask(reading.probability, reading.height, reading.width, contract)
-
-
-def tabulate(measures: Measures, words: dict[str, str]) -> str:
+def list_measures(measures: Measures, words: dict[str, str]) -> str:
     """Measures as a Markdown table."""
     units = {"px": "px", "percent": "%"}
     lines = ["| | |", "|---|---|"]

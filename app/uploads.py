@@ -1,21 +1,21 @@
-"""What visitors upload: images, and zips of images."""
+"""What visitors upload: images and zips of images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference.batch.writer import Failure
 from inference.errors import InputError
 from inference.images.find import list_members
 from inference.images.pixels import Source
+from inference.runtime.stream import Failure
 
 
 def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list[Failure]]:
-    """The images among uploads, those in zips included, each with a name of its own.
+    """The images among the uploads, also those in zips, each with a unique name.
 
-    An upload is an image or a zip, and nothing else: no list, folder or address, which would let a
-    visitor read what is on the server or near it.
+    An upload is an image or a zip and nothing else: a list, folder or address would let a visitor read
+    what is on the server or near it.
     """
     sources: dict[Path, Source] = {}
     failures = []
@@ -24,7 +24,7 @@ def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list
             zipped = path.suffix.lower() == ".zip"
             found = list(list_members(path)) if zipped else [(path, Path(path.name))]
         except InputError as error:
-            failures.append(Failure(path.name, tell_reason(str(error), path)))
+            failures.append(Failure(path.name, hide_path(str(error), path)))
             continue
         for source, relative in found:
             name, number = Path(path.stem, relative) if zipped else relative, 1
@@ -35,6 +35,6 @@ def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list
     return [(source, name) for name, source in sources.items()], failures
 
 
-def tell_reason(error: str, source: Source) -> str:
-    """An error without the place on the server that it begins with."""
+def hide_path(error: str, source: Source) -> str:
+    """An error without the path on the server that it starts with."""
     return error.removeprefix(f"{source}: ")

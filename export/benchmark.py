@@ -12,7 +12,9 @@ import torch
 from tyro.conf import Positional, arg
 
 from export.torch_subjects import open_in_torch
-from inference.benchmark.__main__ import open_subjects, report, require_counts
+from inference.benchmark.comparison import require_counts
+from inference.benchmark.report import report, run_benchmark
+from inference.benchmark.subjects import open_subjects
 from inference.cli import (
     CsvFile,
     ImagesOption,
@@ -52,7 +54,8 @@ def benchmark(
     in_torch = [subject for size in batch for subject in open_in_torch(checkpoint, size)]
     opened, failed = open_subjects(model, provider, batch, threads)
     subjects = [*in_torch, *opened]
-    return report(subjects, failed, images, masks, rounds, threads, json_file, csv_file)
+    found = run_benchmark(subjects, failed, images, masks, rounds, threads)
+    return report(found, json_file, csv_file)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """From a checkpoint to one verified ONNX file.
 
 torch's exporter by tracing (dynamo=False) is deprecated, and stays for now. With torch 2.13 and
-onnxscript 0.7.2, dynamo=True computes the same on the networks tried (plain at opset 17, phases at 18), but
+onnxscript 0.7.2, dynamo=True computes the same where it was tried (plain at opset 17, phases at 18), but
 
 - writes at least opset 18; a converter makes 17 of it, and leaves 18 where it cannot;
 - writes IR version 10, while ATC is known to read 8;
@@ -27,7 +27,7 @@ from export.verify import load_samples, verify
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.files import replacing
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from training.networks.unet import Arch
 
 OPSET = 17  # the newest that onnxruntime, OpenVINO and ATC all document

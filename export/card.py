@@ -18,11 +18,11 @@ from export import card_sections as sections
 from export.data_set import find_split, read_manifest, write_held_out
 from export.deployments import tabulate_deployments
 from export.recipe import describe_recipe
-from inference.benchmark.__main__ import require_counts
+from inference.benchmark.comparison import require_counts
 from inference.cli import Threads, run
 from inference.files import replacing, write_bytes, write_json
 from inference.machine import usable_cores
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
 from training.compare import tabulate_runs
 

@@ -9,14 +9,16 @@ from typing import Any
 
 from export.corruptions import CORRUPTIONS
 from export.torch_subjects import reference_subject
-from inference.benchmark.__main__ import open_subjects, to_markdown
-from inference.benchmark.comparison import compare
+from inference.benchmark.comparison import compare_subjects
+from inference.benchmark.subjects import open_subjects
+from inference.benchmark.table import to_markdown
 from inference.cli import track
 from inference.images.pixels import read_image
 from inference.images.write import write_image
 from inference.machine import processor
 from inference.markdown import tabulate
-from inference.runtime.session import Segmenter, installed_providers
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import installed_providers
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs
 from training.weights import open_trained
@@ -119,7 +121,9 @@ def describe_speed(files: list[Path], rounds: int, threads: int) -> str:
     """Rates on this machine, with the reference network (width 64) in torch as the first row."""
     size = Segmenter(files[0]).contract.size
     subjects, failed = open_subjects(files, installed_providers(), (1,), threads)
-    rows, peak = compare([reference_subject(size, threads), *subjects], [], rounds, threads)
+    rows, peak = compare_subjects(
+        [reference_subject(size, threads), *subjects], [], rounds, threads
+    )
     for row in rows:
         row.difference = None  # from a network with other weights, it means nothing
     machine = f"{processor()}, {threads} threads, {peak:.0f} GFLOP/s in a matrix product"

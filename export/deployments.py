@@ -8,7 +8,7 @@ from pathlib import Path
 from export.build import export_model
 from export.source import AS_TRAINED, ContractChanges
 from inference.markdown import tabulate
-from inference.runtime.tta import Looks
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs
 
@@ -37,7 +37,7 @@ def tabulate_deployments(checkpoint: Path, pairs: Pairs, threads: int) -> str:
         for name, changes in DEPLOYMENTS.items():
             path = Path(folder, "model.onnx")
             export_model(checkpoint, path, changes=changes)
-            model = Looks(flips=name == TTA).open(path, threads, "cpu")
+            model = Segmenter(path, threads, "cpu", tta=name == TTA)
             scores = score_model(model, pairs, threads)
             rows.append([name, *(f"{scores[column]:.4f}" for column in COLUMNS)])
     headings = [f"{len(pairs)} images", *(column.replace("_", " ") for column in COLUMNS)]

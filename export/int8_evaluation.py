@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from export.verify import mask_iou
-from inference.benchmark.__main__ import open_subjects
-from inference.benchmark.comparison import Row, Subject, add_scores, compare
+from inference.benchmark.comparison import add_scores, compare_subjects
+from inference.benchmark.subjects import Subject, open_subjects
+from inference.benchmark.table import BenchmarkRow
 from inference.runtime.session import installed_providers
 from inference.scoring.pairs import Pairs
 
@@ -28,12 +29,12 @@ class Int8Evaluation:
         mask_iou: IoU of their masks in one runtime; None if no runtime runs both.
     """
 
-    float_rows: list[Row]
-    int8_rows: list[Row]
+    float_rows: list[BenchmarkRow]
+    int8_rows: list[BenchmarkRow]
     mask_iou: float | None
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[BenchmarkRow]:
         return [*self.float_rows, *self.int8_rows]
 
     @property
@@ -77,7 +78,7 @@ def evaluate_int8(
     float_models, float_failed = open_subjects([source], providers, (1,), threads)
     int8_models, int8_failed = open_subjects([int8], providers, (1,), threads)
     subjects = [*float_models, *int8_models]
-    rows, _ = compare(subjects, images, rounds, threads)
+    rows, _ = compare_subjects(subjects, images, rounds, threads)
     if pairs:
         add_scores(rows, subjects, pairs, threads)
     float_rows = [*rows[: len(float_models)], *float_failed]
@@ -102,13 +103,15 @@ def name_models(evaluation: Int8Evaluation, source: Path, written: Path, target:
         row.error = row.error.replace(str(written), str(target))
 
 
-def find_shared(float_rows: Sequence[Row], int8_rows: Sequence[Row]) -> list[str]:
+def find_shared(float_rows: Sequence[BenchmarkRow], int8_rows: Sequence[BenchmarkRow]) -> list[str]:
     """The runtimes that run both models."""
     working = {row.provider for row in int8_rows if not row.error}
     return [row.provider for row in float_rows if not row.error and row.provider in working]
 
 
-def find_failures(float_rows: Sequence[Row], int8_rows: Sequence[Row]) -> list[str]:
+def find_failures(
+    float_rows: Sequence[BenchmarkRow], int8_rows: Sequence[BenchmarkRow]
+) -> list[str]:
     """Where only the INT8 model fails; a runtime without its device runs neither and does not count."""
     working = {row.provider for row in float_rows if not row.error}
     return [
@@ -118,7 +121,7 @@ def find_failures(float_rows: Sequence[Row], int8_rows: Sequence[Row]) -> list[s
     ]
 
 
-def find_fastest(rows: Sequence[Row]) -> Row:
+def find_fastest(rows: Sequence[BenchmarkRow]) -> BenchmarkRow:
     """The row of the runtime with the best rate."""
     return max((row for row in rows if row.fps), key=lambda row: row.fps or 0)
 

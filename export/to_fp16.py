@@ -18,7 +18,7 @@ from export.onnx_file import read_onnx_file, record_precision, require_another_f
 from export.verify import ParityError, load_samples, mask_iou
 from inference.cli import run, say
 from inference.files import replacing
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 
 MIN_IOU = 0.99  # of the masks of all samples together
 

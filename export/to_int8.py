@@ -15,7 +15,8 @@ from tyro.conf import Positional, arg
 from export.int8_evaluation import Int8Evaluation, evaluate_int8, name_models
 from export.onnx_file import add_metadata, read_onnx_file, require_another_file
 from export.quantize import load_calibration, quantize
-from inference.benchmark.__main__ import require_counts, to_markdown
+from inference.benchmark.comparison import require_counts
+from inference.benchmark.table import to_markdown
 from inference.cli import Threads, run, say
 from inference.errors import InputError
 from inference.files import replacing

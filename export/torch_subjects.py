@@ -10,7 +10,7 @@ import torch
 
 from export.graph import Deployable, count_gflop
 from export.source import open_source
-from inference.benchmark.comparison import Subject
+from inference.benchmark.subjects import Subject
 from training.networks.unet import UNet
 
 LAYOUTS = {

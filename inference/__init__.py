@@ -1,9 +1,38 @@
-"""From an exported model and images to masks: numpy, OpenCV and onnxruntime, nothing else of ours."""
+"""From images to lesion masks with an exported model: numpy, OpenCV and onnxruntime alone.
 
-import os
+from inference import load
 
-# A few hundred bytes can claim to be an image of any size. 2**28 pixels are 805 MB in RGB; no camera
-# takes so many. OpenCV reads the limit when it is loaded, so it is set before anything imports cv2.
-_limit = os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
-_number = _limit.rstrip("KkMmBb")
-MAX_PIXELS = int(_number) * {"": 1, "kb": 2**10, "mb": 2**20}[_limit[len(_number) :].lower()]
+model = load()
+lesion = model.segment("photo.jpg")  # a path, bytes, or an (H, W, 3) uint8 array
+lesion.mask  # (H, W) bool; also .probability, .measures, .overlay(), .save("mask.png")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from inference.images.limits import LIMIT, limit_pixels
+
+if TYPE_CHECKING:
+    from inference.contract import Contract
+    from inference.masks.segmentation import Segmentation
+    from inference.runtime.segmenter import Segmenter, load
+
+__all__ = ["Contract", "Segmentation", "Segmenter", "load"]
+
+limit_pixels(LIMIT)
+
+HOMES = {
+    "load": "inference.runtime.segmenter",
+    "Segmenter": "inference.runtime.segmenter",
+    "Segmentation": "inference.masks.segmentation",
+    "Contract": "inference.contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what is asked for, and onnxruntime and OpenCV with it, no earlier."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(HOMES[name]), name)

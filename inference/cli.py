@@ -18,7 +18,7 @@ from rich.progress import track as track_progress
 from tyro.conf import Positional, arg
 
 from inference.errors import InputError
-from inference.runtime.session import AUTO, Provider
+from inference.runtime.providers import AUTO, Provider
 
 Item = TypeVar("Item")
 
@@ -63,6 +63,15 @@ MasksOption = Annotated[
     ),
 ]
 ModelOption = Annotated[Path, arg(metavar="MODEL", help=MODEL_HELP, help_behavior_hint=SHIPS)]
+ModelsOption = Annotated[
+    tuple[Path, ...],
+    arg(
+        name="model",
+        metavar="MODEL [MODEL ...]",
+        help="Model files, .onnx or .om.",
+        help_behavior_hint="(default: the files that ship)",
+    ),
+]
 EnsembleOption = Annotated[
     tuple[Path, ...],
     arg(
@@ -85,6 +94,10 @@ Threads = Annotated[
 ]
 ProviderOption = Annotated[Provider, arg(help=PROVIDER_HELP)]
 ProvidersOption = Annotated[tuple[Provider, ...], arg(help=PROVIDER_HELP)]
+BatchSizes = Annotated[
+    tuple[int, ...], arg(name="batch", metavar="N [N ...]", help="Images computed at once.")
+]
+Rounds = Annotated[int, arg(metavar="N", help="Timed runs of each row.")]
 JsonFile = Annotated[
     Path | None,
     arg(

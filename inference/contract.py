@@ -1,7 +1,7 @@
-"""The contract between a model file and whoever runs it.
+"""The contract between a model file and the code that runs it.
 
-Training writes it into the checkpoint, export stamps it into the model file, inference reads it back:
-nothing downstream repeats a size, a mean or a threshold.
+Training writes it into the checkpoint, export stamps it into the model file, inference reads it back. No
+other code repeats a size, a mean or a threshold.
 """
 
 from __future__ import annotations
@@ -16,25 +16,28 @@ from inference.errors import InputError
 
 VERSION = 1
 METADATA_KEY = "contract"
+RETIRED = {"classes"}  # entries of older files, which nothing ever read
 
 
 @dataclass(frozen=True)
 class Contract:
-    """How an image becomes the model's input, and its output a mask.
+    """How an image becomes the model's input, and the model's output a mask.
 
-    The model's input is `image`: (N, size, size, 3) uint8 RGB, its output `probability`: (N, size, size)
-    float32 in [0, 1]; the normalisation is inside the model.
+    Input: `image`, (N, size, size, 3) uint8 RGB. Output: `probability`, (N, size, size) float32, 0 to 1.
+    Normalisation happens inside the model.
 
     Attributes:
-        size: side of the square input in pixels; images are squashed to it, whatever their shape.
+        size: side of the square input in pixels; images of any shape are squashed to it.
         colours: order of the channels.
-        mean, std: normalisation inside the model, on the scale 0..1: (x / 255 - mean) / std.
-        resize: "area": every input pixel is the mean of the pixels it covers (bilinear when enlarging).
-        threshold: a pixel is lesion when its probability is above it.
-        largest_region: keep the largest connected region alone.
-        fill_holes: fill the holes of what is kept.
-        classes: what the output's channels mean.
+        mean, std: per channel, for (x / 255 - mean) / std, which the model computes.
+        resize: "area": an input pixel is the mean of the pixels it covers (bilinear when enlarging).
+        threshold: a pixel is lesion if its probability is above it.
+        largest_region: keep only the largest connected region.
+        fill_holes: fill the holes in what is kept.
         provenance: where the weights come from (network, data, run), for people to read.
+
+    Raises:
+        InputError: an entry is out of range, or only another release knows what it means.
     """
 
     size: int
@@ -45,7 +48,6 @@ class Contract:
     threshold: float = 0.5
     largest_region: bool = False
     fill_holes: bool = False
-    classes: tuple[str, ...] = ("lesion",)
     provenance: dict[str, Any] = field(default_factory=dict)
     version: int = VERSION
 
@@ -57,8 +59,8 @@ class Contract:
             )
         if self.colours != "RGB" or self.resize != "area":
             raise InputError(
-                f"contract with colours {self.colours} and resize {self.resize}: "
-                'only "RGB" and "area" are known; export the model again with this release'
+                f"contract with colours {self.colours} and resize {self.resize}: this release reads "
+                "RGB and area; export the model again with this release"
             )
         rules = {
             "size": (
@@ -70,13 +72,12 @@ class Contract:
             "threshold": (is_number(self.threshold) and 0 < self.threshold < 1, "between 0 and 1"),
             "largest_region": (isinstance(self.largest_region, bool), "true or false"),
             "fill_holes": (isinstance(self.fill_holes, bool), "true or false"),
-            "classes": (all(isinstance(name, str) for name in self.classes), "names"),
-            "provenance": (isinstance(self.provenance, dict), "entries by name"),
+            "provenance": (isinstance(self.provenance, dict), "a dictionary"),
         }
         for name, (holds, rule) in rules.items():
             if not holds:
                 raise InputError(
-                    f"contract with {name} {getattr(self, name)!r}: must be {rule}; change it"
+                    f"contract with {name} {getattr(self, name)!r}: must be {rule}; correct it"
                 )
 
     def to_json(self) -> str:
@@ -84,18 +85,18 @@ class Contract:
 
     @classmethod
     def from_json(cls, text: str) -> Contract:
-        """Reads what `to_json` wrote.
+        """Reads what `to_json` wrote, in this release or an earlier one.
 
         Raises:
-            InputError: not a contract, or one of another version.
+            InputError: not a contract, or one of a version that this release cannot read.
         """
         try:
-            entries = json.loads(text)
+            entries = {key: value for key, value in json.loads(text).items() if key not in RETIRED}
             known = {entry.name for entry in dataclasses.fields(cls)}
             if unknown := set(entries) - known:
                 raise InputError(
-                    f"contract with unknown entries {sorted(unknown)}: it was written by another "
-                    "release; export the model again with this one"
+                    f"contract with unknown entries {sorted(unknown)}: another release wrote it; "
+                    "export the model again with this one"
                 )
             tuples = {
                 key: tuple(value) for key, value in entries.items() if isinstance(value, list)
@@ -106,7 +107,7 @@ class Contract:
 
 
 def is_number(value: Any) -> bool:
-    """True for a finite number; a bool is none."""
+    """True for a finite number; a bool is not one."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -1,7 +1,7 @@
-"""The error that people see as one line."""
+"""The error that people see as one line, without a traceback."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be worked with: what was given, the rule, the cure."""
+    """The user gave something that does not work: the message says what, the rule, and the fix."""

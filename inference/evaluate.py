@@ -1,84 +1,91 @@
-"""Scores a model, or a folder of masks made by anyone, as the official ISIC 2018 scorer does.
+"""Scores a model, or a folder of masks made by anything, as the official ISIC 2018 scorer does.
 
 python -m inference.evaluate images/ masks/ --model model.onnx
-python -m inference.evaluate images/ masks/ --predictions made/
+python -m inference.evaluate images/ masks/ --predictions predicted/
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from rich.console import Console
+from tyro.conf import arg
 
-from inference.cli import run
+from inference.cli import (
+    MODEL_HELP,
+    SHIPS,
+    EnsembleOption,
+    ImageFolder,
+    JsonFile,
+    MaskFolder,
+    ProviderOption,
+    Threads,
+    TtaOption,
+    run,
+    warn,
+)
 from inference.errors import InputError
-from inference.files import replacing
-from inference.machine import usable_cores
+from inference.files import write_json
+from inference.machine import choose_threads
 from inference.models import HELD_OUT, SHIPPED, read_held_out
-from inference.runtime.session import Provider, require_threads
-from inference.runtime.tta import Looks
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model, score_predictions
 from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
-from inference.scoring.summary import tabulate
+from inference.scoring.table import make_table
 
 
 def evaluate(
-    images: Annotated[Path, tyro.conf.Positional],
-    masks: Annotated[Path, tyro.conf.Positional],
-    model: Path | None = None,
-    predictions: Path | None = None,
-    threads: int = 0,
-    provider: Provider = "auto",
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    looks: Annotated[Looks, tyro.conf.OmitArgPrefixes] = Looks(),  # noqa: B008  # frozen
+    images: ImageFolder,
+    masks: MaskFolder,
+    model: Annotated[
+        Path | None, arg(metavar="MODEL", help=MODEL_HELP, help_behavior_hint=SHIPS)
+    ] = None,
+    predictions: Annotated[
+        Path | None, arg(metavar="MASKS", help_behavior_hint="(optional)")
+    ] = None,
+    threads: Threads = 0,
+    provider: ProviderOption = "auto",
+    json_file: JsonFile = None,
+    ensemble: EnsembleOption = (),
+    tta: TtaOption = False,
 ) -> None:
     """Score a model, or a folder of predicted masks, against the true masks.
 
     Scores are means over images, as in the ISIC 2018 challenge, at each mask's own size, with 95 %
-    bootstrap intervals. Beside them: the pooled scores (all pixels counted together), and those of small
-    and large lesions, cut off by the frame or not.
+    bootstrap intervals. Beside them: pooled scores (all pixels counted together), and dice by the size of
+    the lesion and by whether the frame cuts it off.
 
     Args:
-        images: Folder of the images.
-        masks: Folder of the true masks, NAME_segmentation.png or NAME.png: one for each image.
-        model: Model file to score, as `make export` writes it; the one that ships if left out.
-        predictions: Folder of predicted masks to score instead, named as the true ones.
-        threads: Cores to use; 0 is all of them.
-        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the fastest that is there.
-        json_file: Where to write the scores.
-        looks: How often an image is looked at.
+        predictions: Folder of predicted masks to score instead of a model, named like the true masks.
     """
-    require_threads(threads)
-    threads = threads or usable_cores()
     if model and predictions:
-        raise InputError("give --model or --predictions, one of the two")
+        raise InputError("--model and --predictions: only one of them can be scored; leave one out")
+    threads = choose_threads(threads)
     pairs = find_pairs(images, masks)
     if predictions:
-        made = index_masks(predictions)
-        require_same_names(pairs, made, images, predictions)
-        scores = score_predictions(pairs, made, threads)
+        predicted = index_masks(predictions)
+        require_same_names(pairs, predicted, images, predictions)
+        scores = score_predictions(pairs, predicted, threads)
     else:
         if model is None:
-            warn_of_known(pairs)
-        scores = score_model(looks.open(model or SHIPPED, threads, provider), pairs, threads)
-    Console().print(tabulate(scores))
+            warn_of_training_images(pairs)
+        segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta)
+        scores = score_model(segmenter, pairs, threads)
+    Console().print(make_table(scores))
     if json_file:
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(scores, indent=2) + "\n")
+        write_json(json_file, scores, indent=2)
 
 
-def warn_of_known(pairs: Pairs) -> None:
-    """Says so where the model that ships may have been trained on an image that it is scored on."""
+def warn_of_training_images(pairs: Pairs) -> None:
+    """Says so if the model that ships may have been trained on some of the images."""
     held_out = read_held_out("test")
     known = [name for name in pairs if name.upper().startswith("ISIC_") and name not in held_out]
     if known:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"warning: {len(known)} of {len(pairs)} images, {known[0]} first, are not in the test split "
-            f"of {HELD_OUT.name}: if they are of ISIC 2018 Task 1, {SHIPPED.name} was trained or chosen "
-            "on them, and these scores flatter it; inference.reproduce leaves them out"
+        warn(
+            f"warning: {len(known)} of {len(pairs)} images, the first is {known[0]}, are not in the "
+            f"test split of {HELD_OUT.name}: if they belong to ISIC 2018 Task 1, {SHIPPED.name} was "
+            "trained or chosen on them, and these scores flatter it; inference.reproduce leaves them out"
         )
 
 

@@ -1,4 +1,4 @@
-"""Writing files that are whole or not there at all."""
+"""Atomic writes: a file is complete, or not there at all."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Other machines may write to the same folder: their processes' numbers say nothing here.
+# Machines may share the output folder, and a process id means nothing on another machine.
 MACHINE = f"{zlib.crc32(socket.gethostname().encode()):08x}"
-TEMPORARY = re.compile(
-    rf"\..+\.{MACHINE}-(\d{{1,7}})\.partial(\.\w+)?"
-)  # as `replacing` names them
+# What `replacing` calls its temporary files; group 1 is the process id.
+TEMPORARY = re.compile(rf"\..+\.{MACHINE}-(\d{{1,7}})\.partial(\.\w+)?")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, and renames it to `path` if the block succeeds.
 
-    So `path` is never half-written: a block that fails leaves what was there before. The temporary
-    name keeps the suffix, by which encoders choose the format.
+    `path` is never half-written: if the block fails, what was there before stays. Missing folders are
+    made. The temporary name keeps the suffix, by which encoders choose the format.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{MACHINE}-{os.getpid()}.partial{path.suffix}")
@@ -32,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say what it is full for
+        error.filename = error.filename or str(path)  # "disk full" comes without a name
         raise
     finally:
         temporary.unlink(missing_ok=True)

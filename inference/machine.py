@@ -1,4 +1,4 @@
-"""What the machine is: processor, cores, memory, accelerators; and what its programs answer."""
+"""The machine: processor, cores, memory, accelerators, and what its programs print."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from inference.errors import InputError
+
 ROOT = Path(__file__).parents[1]
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
-PATIENCE = 120  # seconds: CANN takes its time to start
+MAX_SECONDS = 120  # for a program to answer: CANN is slow to start
 
 
 class Answer(NamedTuple):
-    """What a program said: all of its output if it ended well, else why it did not, in one line."""
+    """What a program printed: all of stdout if it exited with 0, else one line that says why not."""
 
     ok: bool
     said: str
 
 
 def ask(*command: str, **variables: str) -> Answer:
-    """Runs a program, with environment variables added; whatever happens to it is an answer."""
+    """Runs a program with some environment variables added; never raises: a failure is an Answer."""
     try:
         done = subprocess.run(
             command,
@@ -34,10 +36,10 @@ def ask(*command: str, **variables: str) -> Answer:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE,
+            timeout=MAX_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return Answer(False, f"no answer within {PATIENCE} s")
+        return Answer(False, f"no answer within {MAX_SECONDS} s")
     except OSError as error:
         return Answer(False, error.strerror or str(error))
     if done.returncode == 0:
@@ -49,22 +51,33 @@ def ask(*command: str, **variables: str) -> Answer:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """The processor's name, as far as the system knows it."""
     names = re.findall(r"^model name\s*:\s*(.+)$", read(Path("/proc/cpuinfo")), re.MULTILINE)
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def usable_cores() -> int:
-    """Cores that the system lets this process run on."""
+    """How many cores the system lets this process run on."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def core_quota() -> float | None:
-    """Cores' worth of time that the control group has, as containers set it; None if unlimited.
+def choose_threads(threads: int) -> int:
+    """The number of threads to use: `threads`, or all usable cores for 0.
 
-    cpu.max of version 2 and cpu.cfs_quota_us of version 1 (Linux, admin-guide/cgroup-v2, sched-bwc).
+    Raises:
+        InputError: it is below 0.
+    """
+    if threads < 0:
+        raise InputError(f"--threads {threads}: must be at least 0; leave it out for all cores")
+    return threads or usable_cores()
+
+
+def core_quota() -> float | None:
+    """CPU quota of the control group (container) in cores; None if unlimited.
+
+    Reads cpu.max of cgroup v2 and cpu.cfs_quota_us of v1 (Linux docs: cgroup-v2, sched-bwc).
     """
     pairs = [read(folder / "cpu.max").split() for folder in own_groups()]
     old = CONTROL_GROUPS / "cpu"
@@ -76,7 +89,7 @@ def core_quota() -> float | None:
 
 
 def memory() -> tuple[int, int | None] | None:
-    """Bytes of the machine, and of the control group where it has fewer; None if the system is mute."""
+    """Memory of the machine in bytes, and the control group's limit if it has one; None if unknown."""
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
@@ -89,14 +102,14 @@ def memory() -> tuple[int, int | None] | None:
 
 
 def own_groups() -> list[Path]:
-    """Folders of this process's control group, version 2, and of those around it."""
+    """Folders of this process's control group (v2) and of its ancestors."""
     match = re.search(r"^0::/(.*)$", read(OWN_GROUP), re.MULTILINE)
     own = CONTROL_GROUPS / (match[1] if match else "")
     return [folder for folder in (own, *own.parents) if folder.is_relative_to(CONTROL_GROUPS)]
 
 
 def read(path: Path) -> str:
-    """A system file's text; empty where there is no such file."""
+    """The text of a system file; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -104,5 +117,5 @@ def read(path: Path) -> str:
 
 
 def find_chips(table: str) -> list[str]:
-    """The chips in the answer of `npu-smi info`, as in 910B3, one for each device."""
+    """Chip names, such as 910B3, in the output of `npu-smi info`: one per device."""
     return re.findall(r"^\|\s*\d+\s+(\w+)\s*\|\s*[A-Z]", table, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Tables in Markdown that can be read as they are, too."""
+"""Markdown tables whose columns line up in plain text, too."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 def tabulate(headings: Sequence[str], rows: Sequence[Sequence[object]], words: int = 1) -> str:
-    """Lays rows out under their headings.
+    """Formats rows as a Markdown table.
 
     Args:
-        words: columns that hold words and go to the left; the others hold numbers.
+        words: how many of the first columns hold text and are left-aligned; the rest holds numbers.
     """
     lines = [[*headings], *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines)]

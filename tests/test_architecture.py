@@ -18,7 +18,7 @@ LAYERS = {
     "app": {"app", "inference"},
 }
 DEVICE_WORDS = {"cuda", "npu", "nccl", "hccl", "torch_npu"}
-DEVICE_HOME = {"training": "device.py", "inference": "session.py"}
+DEVICE_HOME = {"training": "device.py", "inference": "providers.py"}
 
 
 def modules(layer: str) -> list[Path]:
@@ -56,8 +56,10 @@ def test_segmenting_never_loads_torch(data: Path, model: Path, tmp_path: Path) -
 import sys
 from pathlib import Path
 from inference.evaluate import evaluate
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
-assert segment([{str(data / "test")!r}], Path({str(model)!r}), output=Path({str(tmp_path)!r})) == 0
+options = SegmentOptions(Path({str(model)!r}), Path({str(tmp_path)!r}))
+assert segment([{str(data / "test")!r}], options) == 0
 evaluate(Path({str(data / "test")!r}), Path({str(data / "test_GT")!r}), model=Path({str(model)!r}))
 print(*sys.modules)
 """
@@ -94,7 +96,7 @@ def test_devices_are_named_in_one_file_a_runtime(layer: str) -> None:
 def test_providers_are_named_in_one_file() -> None:
     for layer in LAYERS:
         for path in modules(layer):
-            if path != ROOT / "inference" / "runtime" / "session.py":
+            if path != ROOT / "inference" / "runtime" / "providers.py":
                 named = [word for word in words(path) if word.endswith("ExecutionProvider")]
                 assert not named, f"{path} says {named}"
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from export.to_onnx import to_onnx
+from inference.batch.options import SegmentOptions
 from inference.images.pixels import read_image, resize
 from inference.masks.postprocess import make_mask
 from inference.segment import segment
@@ -31,7 +32,7 @@ def test_masks_are_those_of_the_trained_network(data: Path, tmp_path: Path) -> N
     checkpoint.save(run / "cut.pt", {**trained, "contract": contract.to_json()})
 
     to_onnx(run / "cut.pt", model)
-    assert segment([str(data / "test")], model, output=masks) == 0
+    assert segment([str(data / "test")], SegmentOptions(model, masks)) == 0
     for (name, image), probability in zip(images.items(), probabilities):
         expected = make_mask(probability, *image.shape[:2], contract)
         written = cv2.imread(str(masks / f"{name}_segmentation.png"), cv2.IMREAD_UNCHANGED)

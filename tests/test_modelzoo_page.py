@@ -11,7 +11,7 @@ import torch
 import tyro
 
 from export.to_onnx import to_onnx
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from tests.training.reference_networks import ReferenceNetwork
 from training.config import ARCHES, TrainConfig, read_config
 

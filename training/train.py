@@ -14,7 +14,7 @@ import torch
 
 from inference.cli import one_line_errors
 from inference.contract import Contract
-from inference.scoring.metrics import average
+from inference.scoring.metrics import average_scores
 from training.checkpointing import LAST, Checkpointer, StoppedError, StopSignals, load_state
 from training.compiled import compile_network
 from training.config import TrainConfig, read_config
@@ -90,7 +90,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: StopSigna
             journal.step(loss, len(images), step.lr)
             saver.step()
         counts = validate(step.network, validation, config, runtime, ranks, contract.threshold)
-        scores = average(counts)
+        scores = average_scores(counts)
         journal.epoch(epoch, step.lr_of(epoch), scores)
         if saver.epoch(scores) and ranks.rank == 0:
             overlays = config.out / "overlays.jpg"

@@ -1,46 +1,41 @@
-"""A run over many images, whoever computes them: what waits, what is finished, what is left behind."""
+"""A run over many images, whatever computes them: what is waiting, what is finished, what is written."""
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 from rich.console import Console
 
 from inference.batch.journal import ResumeJournal
+from inference.batch.options import SegmentOptions
 from inference.batch.output_paths import name_outputs
 from inference.batch.report import write_report, write_sheet
 from inference.batch.tables import write_measures, write_table
-from inference.batch.writer import Done, Failure, Product, Row
+from inference.batch.writer import Done, MaskRow
 from inference.cli import track
 from inference.errors import InputError
-from inference.files import replacing
+from inference.files import write_json
 from inference.images.find import find_sources
 from inference.images.pixels import Source
+from inference.runtime.stream import Failure
 
-Saved = Product | Literal["sheet", "report"]
+Item = TypeVar("Item")
 
 
 class Job:
-    """Finds the images, and those of them that are finished already if the run is resumed.
+    """Finds the images, and which of them an earlier run has finished.
 
     Args:
         images: as `find_sources` takes them.
-        output: folder for all that is written.
-        save: what is written.
-        settings: what the masks depend on, for `ResumeJournal`.
-        resume: keep what is finished and whole.
-        shard: "i/n": every n-th image, from the i-th on.
-        mm_per_pixel: for measures in mm.
+        fingerprint: what the masks depend on, for `ResumeJournal`.
+        shard: "i/n": every n-th image, starting with the i-th.
         files_only: refuse images that other machines cannot read.
 
     Attributes:
         stems: all images of this run, and where the files of each go.
-        kinds: what is written of each image.
         waiting: the images that are not finished.
 
     Raises:
@@ -50,105 +45,115 @@ class Job:
     def __init__(
         self,
         images: Sequence[str],
-        output: Path,
-        save: Collection[Saved],
-        settings: dict[str, Any],
-        resume: bool,
+        options: SegmentOptions,
+        fingerprint: dict[str, Any],
         shard: str = "1/1",
-        mm_per_pixel: float | None = None,
         files_only: bool = False,
     ) -> None:
-        if {"sheet", "report"} & set(save) and "mask" not in save:
-            raise InputError("--save sheet or report: they show the masks; add mask")
-        if mm_per_pixel is not None and not 0 < mm_per_pixel < math.inf:
-            raise InputError(
-                f"--mm-per-pixel {mm_per_pixel}: must be above 0 and finite, as in 0.02"
-            )
+        options.check()
         index, count = parse_shard(shard)
         self.part = f"-{index}-of-{count}" if count > 1 else ""
-        self.output, self.save, self.mm_per_pixel = output, save, mm_per_pixel
-        self.kinds = frozenset(save) - {"sheet", "report"}
-        named = name_outputs(find_sources(images), output)
-        alone = [source for source in named if not isinstance(source, Path)]
-        if files_only and alone:
-            raise InputError(f"{alone[0]}: is no file; a cluster takes files that all machines see")
+        self.options, self.output = options, options.output
+        named = name_outputs(find_sources(images), self.output)
+        if files_only:
+            require_files(named)
         self.stems = dict(list(named.items())[index - 1 :: count])
         self.start = time.perf_counter()
-        self.journal = ResumeJournal(output, self.part, settings, resume)
-        self.finished: dict[Source, Done] = {}
-        for source, stem in self.stems.items():
-            if done := self.journal.find(source, stem, self.kinds):
-                self.finished[source] = done
-        self.waiting = [source for source in self.stems if source not in self.finished]
+        self.journal = ResumeJournal(self.output, self.part, fingerprint, options.resume)
+        found = {
+            source: self.journal.find(source, stem, options.products)
+            for source, stem in self.stems.items()
+        }
+        self.finished = {source: done for source, done in found.items() if done}
+        self.failed: dict[Source, Failure] = {}
+        self.waiting = [source for source, done in found.items() if not done]
         self.kept = len(self.finished)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def run(
         self,
         results: Iterable[tuple[Source, Done | Failure]],
         threads: int,
         stages: Mapping[str, float],
-        json_file: Path | None,
     ) -> int:
-        """Takes in the results of all waiting images, in any order, and writes what is asked for of all.
+        """Takes in the results of all waiting images, in any order, then writes tables and pages.
 
         Args:
-            stages: seconds by stage, for the summary; filled while the results come.
+            threads: that draw the pages.
+            stages: seconds per stage, for the summary; filled while the results come.
 
         Returns:
             The command's exit code: 0 if every image was segmented, else 1.
         """
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        failed: dict[Source, Failure] = {}
+        self._collect(results)
+        summary = self._summarise(stages)
+        self._write_tables()
+        self._write_pages(summary, threads)
+        if self.options.json_file:
+            write_json(self.options.json_file, summary, indent=2)
+        before = f", {self.kept} of them before," if self.kept else ""
+        self._say(
+            f"{len(self.finished)} of {len(self.stems)} images segmented into {self.output}{before} "
+            f"in {summary['seconds']:.1f} s, {summary['fps']} images/s"
+        )
+        return 1 if self.failed else 0
+
+    def _collect(self, results: Iterable[tuple[Source, Done | Failure]]) -> None:
+        """Notes each result as it comes, so that a run that is killed can be resumed."""
         with self.journal as journal:
             for source, result in track(results, "segmenting", len(self.waiting)):
                 if isinstance(result, Done):
                     self.finished[source] = result
-                    journal.add(source, self.stems[source], result, self.kinds)
+                    journal.add(source, self.stems[source], result, self.options.products)
                 else:
-                    failed[source] = result
-                    console.print(f"skipped {result.error}", markup=False)
+                    self.failed[source] = result
+                    self._say(f"skipped {result.error}")
+
+    def _summarise(self, stages: Mapping[str, float]) -> dict[str, Any]:
         seconds = time.perf_counter() - self.start
-        summary = {
+        return {
             "images": len(self.finished),
-            "errors": len(failed),
+            "errors": len(self.failed),
             "kept": self.kept,
             "seconds": round(seconds, 3),
             "fps": round((len(self.finished) - self.kept) / seconds, 2),
             "stages": {stage: round(spent, 3) for stage, spent in stages.items()},
         }
-        failures = [failed[source] for source in self.stems if source in failed]
-        self._write_tables(failures)
-        self._write_pages(failures, summary, threads)
-        if json_file:
-            with replacing(json_file) as temporary:
-                temporary.write_text(json.dumps(summary, indent=2) + "\n")
-        console.print(
-            f"{len(self.finished)} of {len(self.stems)} images segmented into {self.output}"
-            + (f", {self.kept} of them before," if self.kept else "")
-            + f" in {seconds:.1f} s, {summary['fps']} images/s",
-            markup=False,
-        )
-        return 1 if failures else 0
 
-    def _write_tables(self, failures: Sequence[Failure]) -> None:
-        dones = [self.finished[source] for source in self.stems if source in self.finished]
+    def _write_tables(self) -> None:
+        dones = [done for _, done in self._in_order(self.finished)]
+        failures = [failure for _, failure in self._in_order(self.failed)]
         rows = (done.row for done in dones)
-        write_table(self.output / f"masks{self.part}.csv", Row._fields, rows)
+        write_table(self.output / f"masks{self.part}.csv", MaskRow._fields, rows)
         write_table(self.output / f"errors{self.part}.csv", Failure._fields, failures)
-        if "csv" in self.save:
-            write_measures(self.output / f"measures{self.part}.csv", dones, self.mm_per_pixel)
+        if "csv" in self.options.save:
+            path = self.output / f"measures{self.part}.csv"
+            write_measures(path, dones, self.options.mm_per_pixel)
 
-    def _write_pages(
-        self, failures: Sequence[Failure], summary: dict[str, object], threads: int
-    ) -> None:
-        shown = [
-            (source, self.finished[source]) for source in self.stems if source in self.finished
-        ]
-        if "sheet" in self.save:
+    def _write_pages(self, summary: dict[str, Any], threads: int) -> None:
+        shown = self._in_order(self.finished)
+        failures = [failure for _, failure in self._in_order(self.failed)]
+        if "sheet" in self.options.save:
             write_sheet(self.output / f"sheet{self.part}.jpg", self.output, shown, threads)
-        if "report" in self.save:
+        if "report" in self.options.save:
             page = self.output / f"report{self.part}.html"
             write_report(page, self.output, summary, shown, failures, threads)
+
+    def _in_order(self, results: Mapping[Source, Item]) -> list[tuple[Source, Item]]:
+        """Results in the order in which the images were given."""
+        return [(source, results[source]) for source in self.stems if source in results]
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, markup=False)
+
+
+def require_files(sources: Iterable[Source]) -> None:
+    """Raises InputError for an image that is not a file, such as a member of an archive."""
+    for source in sources:
+        if not isinstance(source, Path):
+            raise InputError(
+                f"{source}: not a file; a cluster takes only files that all machines see"
+            )
 
 
 def parse_shard(shard: str) -> tuple[int, int]:

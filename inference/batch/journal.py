@@ -1,4 +1,4 @@
-"""Which images of an output folder are finished: what --resume goes by, and what a shard hands on."""
+"""Which images of an output folder are finished, for --resume and for gathering shards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inference.batch.writer import Done, Row, product_paths
+from inference.batch.writer import Done, MaskRow, product_paths
 from inference.errors import InputError
 from inference.files import TEMPORARY
 from inference.images.pixels import PNG_END, Source
@@ -21,53 +21,52 @@ from inference.masks.morphometry import Measures
 class ResumeJournal:
     """A journal, `.finished.jsonl`, to which a line is added once all files of an image are written.
 
-    A process that is killed leaves at worst a line cut short, which counts for nothing: that image is
-    done again, to the same bytes.
+    A process that is killed leaves at worst an incomplete line, which is ignored: that image is done
+    again, with the same result.
 
     Args:
         output: the folder that the images are written to.
         part: "" or "-2-of-5": each shard keeps its own journal.
-        settings: what the masks depend on; a journal with others cannot be resumed.
-        resume: take over what all journals in the folder hold; else this one begins anew.
+        fingerprint: what the masks depend on; a journal with another one cannot be resumed.
+        resume: take over the entries of all journals in the folder; otherwise start a new one.
 
     Raises:
-        InputError: `output` is a file, or the journals are of other settings.
+        InputError: `output` is a file, or a journal has another fingerprint.
     """
 
-    def __init__(self, output: Path, part: str, settings: dict[str, Any], resume: bool) -> None:
+    def __init__(self, output: Path, part: str, fingerprint: dict[str, Any], resume: bool) -> None:
         if output.is_file():
             raise InputError(f"--output {output}: is a file; give a folder")
         output.mkdir(parents=True, exist_ok=True)
         self.output = output
-        self.known: dict[str, dict[str, Any]] = {}  # by stem: of two images the later wrote last
+        self.known: dict[str, dict[str, Any]] = {}  # by stem; the last entry counts
         if resume:
             if not part:
                 remove_leftovers(output)
             for path in sorted(output.glob(".finished*.jsonl")):
-                self.read(path, settings)
+                self.read(path, fingerprint)
         path = output / f".finished{part}.jsonl"
         self._file = path.open("ab" if resume else "wb", buffering=0)
-        # The first line feed ends a line that was cut short.
-        self._write(b"\n" + json.dumps({"settings": settings}).encode() + b"\n")
+        # The first line feed ends an incomplete line.
+        self._write(b"\n" + json.dumps({"settings": fingerprint}).encode() + b"\n")
 
-    def read(self, path: Path, settings: dict[str, Any]) -> None:
+    def read(self, path: Path, fingerprint: dict[str, Any]) -> None:
         """Takes over the entries of a journal."""
         for line in path.read_bytes().split(b"\n"):
             entry: dict[str, Any] = {}
             with suppress(json.JSONDecodeError, UnicodeDecodeError):
                 entry = json.loads(line)
-            begun = entry.get("settings", settings)
-            if others := [name for name in settings if begun.get(name) != settings[name]]:
+            begun = entry.get("settings", fingerprint)
+            if others := [name for name in fingerprint if begun.get(name) != fingerprint[name]]:
                 raise InputError(
-                    f"{self.output}: was begun with another model or other settings "
-                    f"({', '.join(others)}); give --resume the same ones, or choose another --output "
-                    "folder"
+                    f"{self.output}: an earlier run used another model or other settings "
+                    f"({', '.join(others)}); use the same ones with --resume, or another --output folder"
                 )
             if "stem" in entry:
                 self.known[entry["stem"]] = entry
 
     def find(self, source: Source, stem: Path, save: Collection[str]) -> Done | None:
-        """What is known of an image, if it has not changed and all its files are there, whole."""
+        """The entry of an image, if the image has not changed and all its files are complete."""
         entry = self.known.get(stem.as_posix())
         if not entry or entry["image"] != str(source) or not set(save) <= set(entry["save"]):
             return None
@@ -76,10 +75,10 @@ class ResumeJournal:
         if not all(is_whole(path) for path in product_paths(self.output / stem, save).values()):
             return None
         measures = entry["measures"] if "csv" in save else None
-        return Done(Row(*entry["row"]), Measures(*measures) if measures else None)
+        return Done(MaskRow(*entry["row"]), Measures(*measures) if measures else None)
 
     def add(self, source: Source, stem: Path, done: Done, save: Iterable[str]) -> None:
-        """Notes that all files of an image are written."""
+        """Notes that all files of an image have been written."""
         entry = {
             "image": str(source),
             "stem": stem.as_posix(),
@@ -91,7 +90,7 @@ class ResumeJournal:
         self._write(json.dumps(entry).encode() + b"\n")
 
     def _write(self, line: bytes) -> None:
-        with suppress(OSError):  # a full disk: the image is only done again if the run is resumed
+        with suppress(OSError):  # a full disk: a resumed run does the image again
             self._file.write(line)
 
     def __enter__(self) -> ResumeJournal:
@@ -107,9 +106,9 @@ class ResumeJournal:
 
 
 def stamp(source: Source) -> str:
-    """Tells whether an image is the same: size and time of its file, checksum of an archive's member.
+    """Tells whether an image has changed: size and time of its file, checksum of an archive's member.
 
-    Nothing for an address, behind which there may be another image each time.
+    Empty for an address, which may return another image each time.
     """
     if isinstance(source, Member):
         info = source.opened.getinfo(source.name)
@@ -123,7 +122,7 @@ def stamp(source: Source) -> str:
 
 
 def is_whole(path: Path) -> bool:
-    """True for a file that is there and not empty; a PNG file must have its end, too."""
+    """True for a file that exists and is not empty; a PNG file must also be complete."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -135,7 +134,7 @@ def is_whole(path: Path) -> bool:
 
 
 def remove_leftovers(output: Path) -> None:
-    """Deletes what processes of this machine that were killed left half-written."""
+    """Deletes half-written files that killed processes of this machine left behind."""
     for parent, _, names in os.walk(output):
         for name in names:
             match = TEMPORARY.fullmatch(name)
@@ -144,7 +143,7 @@ def remove_leftovers(output: Path) -> None:
 
 
 def is_running(process: int) -> bool:
-    """True if there is a process of this number on this machine."""
+    """True if a process with this id runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

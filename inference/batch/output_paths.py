@@ -12,16 +12,16 @@ from inference.images.pixels import Source
 
 
 def name_outputs(images: Sequence[tuple[Source, Path]], output: Path) -> dict[Source, Path]:
-    """Gives each image the path of its files in `output`, less their ending, relative to it.
+    """Gives each image the path of its files, relative to `output` and without their endings.
 
-    Images that lie in `output` are left out. Where a folder holds a.jpg and a.png, the suffix stays in
-    the name. Where files of one name are given one by one, their folders stay as well.
+    Images inside `output` are left out. Where a folder holds both a.jpg and a.png, the name keeps the
+    suffix. Files of the same name that are given one by one keep their folders.
 
     Raises:
-        InputError: two images would write the same file, or none is left.
+        InputError: two images would write the same file, or no image is left.
     """
     inside = output.resolve()
-    images = [image for image in images if not lies_in(inside, image[0])]
+    images = [image for image in images if not is_inside(inside, image[0])]
     if not images:
         raise InputError(f"{output}: holds all the images given; choose another --output folder")
     places = tell_apart(images)
@@ -30,7 +30,9 @@ def name_outputs(images: Sequence[tuple[Source, Path]], output: Path) -> dict[So
     owners: dict[Path, Source] = {}
     for image, relative in places.items():
         if ".." in relative.parts:
-            raise InputError(f"{image}: would lead out of {output}; give it without .. in its path")
+            raise InputError(
+                f"{image}: its results would be outside {output}; give its path without .."
+            )
         stem = relative.with_suffix("")
         stem = relative if taken[stem] > 1 else stem
         if stem in owners:
@@ -42,20 +44,20 @@ def name_outputs(images: Sequence[tuple[Source, Path]], output: Path) -> dict[So
     return stems
 
 
-def lies_in(folder: Path, source: Source) -> bool:
-    """True for a file somewhere in a resolved folder."""
-    # The folder is resolved, not the file: a link may lead nowhere or to itself.
+def is_inside(folder: Path, source: Source) -> bool:
+    """True for a file in a resolved folder or below it."""
+    # The folder is resolved, not the file, which may be a broken or circular link.
     return isinstance(source, Path) and folder in (source.parent.resolve() / source.name).parents
 
 
 def tell_apart(images: Sequence[tuple[Source, Path]]) -> dict[Source, Path]:
-    """Files that share a relative path get one from the folder that they have in common."""
+    """Files with the same relative path get one relative to their common folder."""
     alike: dict[Path, list[Source]] = defaultdict(list)
     for source, relative in images:
         alike[relative].append(source)
     places = dict(images)
     for sources in alike.values():
-        # Not `absolute`, which keeps `..`: what is below the common folder is written below --output.
+        # Not `absolute`, which keeps `..`: results must stay below --output.
         files = {
             source: Path(os.path.abspath(source)) for source in sources if isinstance(source, Path)
         }

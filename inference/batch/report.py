@@ -1,4 +1,4 @@
-"""What a person looks at after a run: a contact sheet, and a page that needs no other file."""
+"""What a person looks at after a run: a contact sheet, and an HTML page with all images inside."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inference.batch.writer import Done, Failure
+from inference.batch.writer import Done
 from inference.errors import InputError
 from inference.files import replacing
 from inference.images.pixels import Source, read_image, read_mask
 from inference.images.write import write_image
 from inference.masks.drawing import draw_outline, fit, make_sheet
-from inference.runtime.stream import map_ahead
+from inference.runtime.stream import Failure, map_ahead
 
 SHEET_IMAGES = 24
 REPORT_IMAGES = 200
@@ -30,7 +30,7 @@ Shown = tuple[Source, Done]
 
 
 def write_sheet(path: Path, output: Path, shown: Sequence[Shown], threads: int) -> None:
-    """Writes the first outlined images on one page."""
+    """Writes the first images, with their outlines, on one contact sheet."""
     thumbnails = list(draw_thumbnails(output, shown[:SHEET_IMAGES], threads))
     if thumbnails:
         write_image(path, make_sheet(thumbnails))
@@ -44,7 +44,7 @@ def write_report(
     failures: Iterable[Failure],
     threads: int,
 ) -> None:
-    """Writes a page of HTML: the run's figures, what failed, and the first outlined images."""
+    """Writes an HTML page: the run's figures, what failed, and the first images with their outlines."""
     shown = shown[:REPORT_IMAGES]
     with (
         replacing(path) as temporary,
@@ -53,8 +53,8 @@ def write_report(
         file.write(
             f"<!doctype html><meta charset=utf-8><title>Segmentation</title><style>{STYLE}</style>"
         )
-        file.write(f"<h1>Segmentation</h1>{tabulate(summary.items())}")
-        file.write(f"<h2>Not segmented</h2>{tabulate(failures) or 'none'}")
+        file.write(f"<h1>Segmentation</h1>{to_html(summary.items())}")
+        file.write(f"<h2>Not segmented</h2>{to_html(failures) or 'none'}")
         file.write(f"<h2>Images</h2><p>the first {len(shown)}</p>")
         for (_, done), picture in zip(shown, draw_thumbnails(output, shown, threads)):
             caption = html.escape(f"{done.row.image}: {done.row.lesion_percent} %")
@@ -62,13 +62,13 @@ def write_report(
 
 
 def draw_thumbnails(output: Path, shown: Sequence[Shown], threads: int) -> Iterator[np.ndarray]:
-    """Draws the written masks on their images, small: (h, w, 3) uint8 RGB each."""
+    """Draws the outlines of the written masks on their images, small: (h, w, 3) uint8 RGB each."""
 
     def thumbnail(item: Shown) -> np.ndarray:
         source, done = item
         try:
             return fit(draw_outline(read_image(source), read_mask(output / done.row.mask)))
-        except (InputError, OSError, MemoryError):  # it has gone since
+        except (InputError, OSError, MemoryError):  # the file has gone since
             return MISSING
 
     with ThreadPoolExecutor(threads) as pool:
@@ -76,13 +76,13 @@ def draw_thumbnails(output: Path, shown: Sequence[Shown], threads: int) -> Itera
 
 
 def embed(picture: np.ndarray) -> str:
-    """An image as HTML, its pixels inside."""
+    """An image as HTML, with the pixels inside."""
     encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
     return f'<img src="data:image/jpeg;base64,{base64.b64encode(encoded).decode()}">'
 
 
-def tabulate(rows: Iterable[tuple[object, object]]) -> str:
-    """Pairs as an HTML table; nothing for none."""
+def to_html(rows: Iterable[tuple[object, object]]) -> str:
+    """Pairs as an HTML table; empty if there are none."""
     lines = [
         f"<tr><th>{html.escape(str(first))}</th><td>{html.escape(str(second))}</td></tr>"
         for first, second in rows

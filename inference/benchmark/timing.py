@@ -1,4 +1,4 @@
-"""Timing of several computations against each other, and of the machine they run on."""
+"""Times several computations against each other, and the machine they run on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime
 
 Name = TypeVar("Name", bound=Hashable)
-WARM_UP = 2
-SIDE = 1536  # of the matrices: large enough for the machine's peak, 7 GFLOP a product
-# The ONNX file of c = a @ b in float32, opset 17; inference does without the package that writes such.
+WARM_UP = 2  # runs of each computation that do not count
+SIDE = 1536  # of the matrices: large enough to reach the machine's peak; 7 GFLOP per product
+# The ONNX file of c = a @ b in float32, opset 17, as bytes: inference does without the onnx package.
 PRODUCT = bytes.fromhex(
     "08083a480a110a01610a016212016322064d61744d756c12005a0f0a0161120a0a08080112040a000a00"
     "5a0f0a0162120a0a08080112040a000a00620f0a0163120a0a08080112040a000a0042040a001011"
@@ -22,12 +22,12 @@ PRODUCT = bytes.fromhex(
 def interleave(
     computations: Mapping[Name, Callable[[], object]], rounds: int
 ) -> Iterator[tuple[Name, float | Exception]]:
-    """Runs computations in turn, A B C A B C, so that a noisy machine slows all of them alike.
+    """Runs computations in turn, A B C A B C, so that a busy machine slows all of them alike.
 
-    Each runs WARM_UP times before. One that raises is left out from then on.
+    Each is warmed up by WARM_UP runs first. One that raises does not run again.
 
     Yields:
-        (name, seconds) of every run that counts, or (name, the exception).
+        (name, seconds) for each run that counts, or (name, exception).
     """
     failed = set()
     for number in range(-WARM_UP, rounds):
@@ -37,7 +37,7 @@ def interleave(
             start = time.perf_counter()
             try:
                 compute()
-            except Exception as error:  # whatever it is, it must not end the others' measurement
+            except Exception as error:  # of any kind: the others are still measured
                 failed.add(name)
                 yield name, error
                 continue
@@ -45,10 +45,10 @@ def interleave(
                 yield name, time.perf_counter() - start
 
 
-def measure(
+def time_interleaved(
     computations: Mapping[Name, Callable[[], object]], rounds: int
 ) -> dict[Name, list[float] | Exception]:
-    """Seconds of every run of each computation, or why it failed; interleaved."""
+    """Seconds of each run of each computation, interleaved; or why it failed."""
     results: dict[Name, list[float] | Exception] = {name: [] for name in computations}
     for name, outcome in interleave(computations, rounds):
         times = results[name]
@@ -60,10 +60,10 @@ def measure(
 
 
 def matrix_product(threads: int) -> tuple[Callable[[], object], float]:
-    """The computation by which a machine's peak is measured, and its arithmetic in GFLOP.
+    """The computation that measures a machine's peak, and its arithmetic in GFLOP.
 
-    It is onnxruntime's own product of matrices: numpy's runs at half its rate on processors that
-    OpenBLAS does not know well.
+    It is onnxruntime's matrix product: numpy's is half as fast on processors that OpenBLAS does not know
+    well.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

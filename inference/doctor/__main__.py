@@ -1,4 +1,4 @@
-"""Looks at everything that the project leans on, and says what is broken and what mends it.
+"""Checks everything that the project depends on, and says what is broken and how to fix it.
 
 python -m inference.doctor
 python -m inference.doctor --model model.onnx --json doctor.json
@@ -6,84 +6,68 @@ python -m inference.doctor --model model.onnx --json doctor.json
 
 from __future__ import annotations
 
-import io
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-from rich.console import Console
-
-from inference.cli import run
-from inference.doctor import accelerators
-from inference.doctor import checks as checkup
-from inference.doctor.checks import Finding
-from inference.files import replacing
+from inference.cli import JsonFile, ModelOption, run, say
+from inference.doctor import accelerators, checks
+from inference.doctor.findings import Finding
+from inference.files import write_json
 from inference.models import SHIPPED
 
+Check = Callable[[], Iterator[Finding]]
 
-def doctor(
-    model: Path = SHIPPED,
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-) -> int:
-    """Check packages, machine, providers and toolkits; each line can go into a bug report as it is.
 
-    Needs the base dependencies alone. A part is ok, absent (one can do without it), broken, or has a
-    note; below it stands the likely cause and the cure. Exit code: 0 if segmentation works on the CPU,
-    and with the model, else 1.
+def doctor(model: ModelOption = SHIPPED, json_file: JsonFile = None) -> int:
+    """Check packages, machine, providers and toolkits; paste the output into a bug report as it is.
 
-    Args:
-        model: Model file to try; the one that ships if left out.
-        json_file: Where to write the findings as JSON.
+    Needs only the base dependencies. Each part is ok, absent (and optional), broken, or has a note; the
+    likely cause and the fix are below it. Exit code: 0 if segmentation works on the CPU and with the
+    model, else 1.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # other programs' words in any alphabet
-    checks: dict[str, Callable[[], Iterator[Finding]]] = {
-        "python": checkup.check_python,
-        "packages": checkup.check_packages,
-        "processor": checkup.check_cores,
-        "memory": checkup.check_memory,
-        "inference": partial(checkup.check_inference, model),
-        "nvidia-smi": accelerators.check_nvidia,
-        "torch": accelerators.check_torch,
-        "ascend": accelerators.check_ascend,
-    }
-    console = Console(highlight=False, soft_wrap=True)
     findings = []
-    for finding in examine(checks):
-        console.print(show(finding), markup=False)
+    for finding in examine(
+        {
+            "python": checks.check_python,
+            "packages": checks.check_packages,
+            "processor": checks.check_cores,
+            "memory": checks.check_memory,
+            "inference": partial(checks.check_inference, model),
+            "nvidia-smi": accelerators.check_nvidia,
+            "torch": accelerators.check_torch,
+            "ascend": accelerators.check_ascend,
+        }
+    ):
+        say(to_text(finding))
         findings.append(finding)
-    works = segments(findings, model)
-    console.print(f"\nsegmentation {'works' if works else 'does NOT work'} here", markup=False)
+    works = can_segment(findings, model)
+    say(f"\nsegmentation {'works' if works else 'does NOT work'} here")
     if json_file:
         entries = {"works": works, "findings": [finding._asdict() for finding in findings]}
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, entries, indent=2)
     return 0 if works else 1
 
 
-def examine(checks: dict[str, Callable[[], Iterator[Finding]]]) -> Iterator[Finding]:
-    """Yields what the checks find, one by one; a check that fails itself is a finding."""
+def examine(checks: Mapping[str, Check]) -> Iterator[Finding]:
+    """Yields the findings of all checks; a check that fails is a finding itself."""
     for subject, check in checks.items():
         try:
             yield from check()
-        except Exception as error:  # whatever it is, the other checks are still worth having
+        except Exception as error:  # of any kind: the other checks still run
             yield Finding(subject, "broken", f"the check failed: {error!r}", "please report it")
 
 
-def segments(findings: Iterable[Finding], model: Path) -> bool:
-    """True if the CPU and the model came through their trials."""
-    worked = {finding.subject for finding in findings if finding.state == "ok"}
-    return {"provider cpu", f"model {model}"} <= worked
+def can_segment(findings: Iterable[Finding], model: Path) -> bool:
+    """True if the self-tests of the CPU and of the model passed."""
+    passed = {finding.subject for finding in findings if finding.state == "ok"}
+    return {"provider cpu", f"model {model}"} <= passed
 
 
-def show(finding: Finding) -> str:
-    """A finding as text: a line, and one for the cure."""
-    lines = [f"{finding.state:<6}  {finding.subject}: {finding.found}"]
-    return "\n".join([*lines, *([f"        -> {finding.cure}"] if finding.cure else [])])
+def to_text(finding: Finding) -> str:
+    """One line, and one for the hint if there is one."""
+    line = f"{finding.state:<6}  {finding.subject}: {finding.found}"
+    return f"{line}\n        -> {finding.hint}" if finding.hint else line
 
 
 if __name__ == "__main__":

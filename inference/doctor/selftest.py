@@ -1,4 +1,4 @@
-"""Segments one made-up lesion, from image file to mask file: does it work here?
+"""Segments one made-up lesion, from image file to mask file, to see whether that works here.
 
 python -m inference.doctor.selftest --provider cpu
 python -m inference.doctor.selftest --provider cpu --model model.onnx
@@ -14,15 +14,14 @@ import numpy as np
 
 from inference.cli import run
 from inference.errors import InputError
-from inference.images.pixels import read_mask, read_resized
+from inference.images.pixels import read_mask
 from inference.images.write import write_image
-from inference.masks.png import write_mask
-from inference.masks.postprocess import make_mask
-from inference.runtime.session import Provider, Segmenter
-from inference.scoring.metrics import average, count
+from inference.runtime.providers import Provider
+from inference.runtime.segmenter import Segmenter
+from inference.scoring.metrics import average_scores, count
 
 # An ONNX file, opset 17: (N, 64, 64, 3) uint8 -> Cast, Transpose, Conv, Sigmoid, Squeeze -> lesion where
-# it is dark, with the contract {"size": 64}. Inference does without the package that writes such.
+# it is dark, with the contract {"size": 64}. As bytes, because inference does without the onnx package.
 DARKNESS = bytes.fromhex(
     "08083a94020a1b0a05696d6167651201662204436173742a090a02746f1801a001020a240a0166120178"
     "22095472616e73706f73652a110a047065726d4000400340014002a001070a120a01780a01770a016212"
@@ -34,17 +33,17 @@ DARKNESS = bytes.fromhex(
     "7472616374120c7b2273697a65223a2036347d"
 )
 SKIN, LESION = np.array([[224, 180, 160], [90, 60, 50]], np.uint8)  # RGB
-ENOUGH = 0.95  # dice; the outline is that of 64 x 64 pixels on an image of twice the size
+MIN_DICE = 0.95  # the outline is that of 64 x 64 pixels on an image of twice the size
 
 
-def trial(provider: Provider = "auto", model: Path | None = None) -> None:
-    """Segment one made-up lesion, from image file to mask file in a temporary folder.
+def selftest(provider: Provider = "auto", model: Path | None = None) -> None:
+    """Segment one made-up lesion, from image file to mask file, in a temporary folder.
 
-    Exit code: 0 if it worked, 2 if not, with the reason on stderr.
+    Exit code: 0 if it worked; 2 if not, with the reason on stderr.
 
     Args:
-        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto is the first that opens.
-        model: Model file; if left out, a network of one convolution that finds what is dark.
+        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto takes the first that works.
+        model: Model file; default: a network of one convolution that finds what is dark.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = model or Path(folder, "darkness.onnx")
@@ -53,7 +52,7 @@ def trial(provider: Provider = "auto", model: Path | None = None) -> None:
         segmenter = Segmenter(path, provider=provider)
         dice = segment_drawing(segmenter, Path(folder))
         megabytes = path.stat().st_size / 1e6
-    if model is None and dice < ENOUGH:
+    if model is None and dice < MIN_DICE:
         raise InputError(f"{segmenter.provider} computes wrongly: dice {dice:.3f} instead of 1")
     found = f"a made-up lesion found with dice {dice:.3f} on {segmenter.provider}"
     print(f"{found}; {describe(segmenter)}, {megabytes:.1f} MB" if model else found)
@@ -63,16 +62,13 @@ def segment_drawing(segmenter: Segmenter, folder: Path) -> float:
     """Draws a lesion, segments it from file to file, and scores the mask: dice, 0 to 1."""
     lesion = np.zeros((128, 160), np.uint8)
     cv2.ellipse(lesion, (70, 60), (45, 30), 20, 0, 360, 1, cv2.FILLED)
-    image = np.where(lesion[..., None] > 0, LESION, SKIN)
-    write_image(folder / "image.png", image)
-    pixels, height, width = read_resized(folder / "image.png", segmenter.contract.size)
-    (probability,) = segmenter(pixels[None])
-    write_mask(folder / "mask.png", make_mask(probability, height, width, segmenter.contract))
-    return average(count(lesion, read_mask(folder / "mask.png"))[None])["dice"]
+    write_image(folder / "image.png", np.where(lesion[..., None] > 0, LESION, SKIN))
+    segmenter.segment(folder / "image.png").save(folder / "mask.png")
+    return average_scores(count(lesion, read_mask(folder / "mask.png"))[None])["dice"]
 
 
 def describe(segmenter: Segmenter) -> str:
-    """What a model's contract says, in a few words."""
+    """A model's contract in a few words."""
     contract = segmenter.contract
     origin = contract.provenance
     known = [f"{key} {origin[key]}" for key in ("arch", "width", "graph", "gflop") if key in origin]
@@ -81,4 +77,4 @@ def describe(segmenter: Segmenter) -> str:
 
 
 if __name__ == "__main__":
-    run(trial)
+    run(selftest)

@@ -1,4 +1,4 @@
-"""What an image file is, and where they are: files, folders, patterns."""
+"""What counts as an image file, and how files, folders and patterns are searched."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def is_image(path: Path) -> bool:
-    """True for a visible file with an image's suffix."""
+    """True for a name with an image suffix that is not hidden."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def list_images(folder: Path) -> list[Path]:
-    """All image files below `folder`, sorted; hidden files and folders are passed over.
+    """All image files in `folder` and its subfolders, sorted; hidden files and folders are ignored.
 
-    Links to folders are followed, but not round in a circle.
+    Links to folders are followed, but not in circles.
 
     Raises:
         OSError: a folder cannot be read.
     """
     found = []
-    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=raise_error, followlinks=True):
         folders[:] = sorted(
             name for name in folders if not (name.startswith(".") or is_loop(Path(parent, name)))
         )
@@ -36,23 +36,23 @@ def list_images(folder: Path) -> list[Path]:
     return found
 
 
-def fail(error: OSError) -> None:
+def raise_error(error: OSError) -> None:
     raise error
 
 
 def is_loop(folder: Path) -> bool:
-    """True for a link to a folder that the path to the link has come through."""
+    """True for a link to one of the folders that it is in."""
     return folder.is_symlink() and any(map(folder.samefile, folder.parents))
 
 
 def find_images(inputs: Iterable[str | Path]) -> list[tuple[Path, Path]]:
     """Expands files, folders (recursively) and glob patterns to (image, path relative to its root).
 
-    A file's root is its own folder, a folder's root is the folder, a pattern's root is the part
-    before its first wildcard. An image that is named twice is returned once.
+    The root of a file is its folder, that of a folder is the folder itself, that of a pattern is the part
+    before the first wildcard. An image that is named twice is returned once.
 
     Raises:
-        InputError: an input does not exist, or there is no image in it.
+        InputError: an input does not exist, or has no image in it.
     """
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
@@ -76,7 +76,7 @@ def find_images(inputs: Iterable[str | Path]) -> list[tuple[Path, Path]]:
 
 
 def fixed_part(pattern: str) -> Path:
-    """The folder of a glob pattern that comes before its first wildcard."""
+    """The part of a glob pattern before its first wildcard."""
     parts = Path(pattern).parts
     wild = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
     return Path(*parts[:wild])

@@ -1,7 +1,6 @@
-"""Files to pixels: the only decoder and the only image resize of the project.
+"""Files to pixels: the project's only decoder and its only image resize.
 
-Training, export and the app call these functions too, so that a model sees in use what it saw in
-training.
+Training, export and the app use them too, so that a model sees in use what it saw in training.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from inference import MAX_PIXELS
 from inference.errors import InputError
+from inference.images.limits import max_pixels
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
@@ -25,18 +24,18 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
-MAX_BYTES = 2**31  # of a file: a sparse one can claim any size and take no room
-SPARE = 4  # sides of a reduced JPEG are at least so many times the size wanted
+MAX_BYTES = 2**31  # of a file: a sparse file can claim any size
+SPARE = 4  # sides of a reduced JPEG are at least this many times the size wanted
 
 
 class Source(Protocol):
-    """Where an image's bytes come from: a `Path`, or anything else that can be read like one."""
+    """Where an image's bytes come from: a `Path`, or anything that can be read like one."""
 
     def read_bytes(self) -> bytes: ...
 
 
 class JpegHeader(NamedTuple):
-    """What the header of a JPEG file says of it, as it lies: before its orientation is applied."""
+    """What a JPEG header says about the stored image, before EXIF orientation is applied."""
 
     height: int
     width: int
@@ -44,7 +43,7 @@ class JpegHeader(NamedTuple):
 
 
 class Resized(NamedTuple):
-    """An image at the model's size, and its own size in pixels."""
+    """An image at the model's size, and its original size in pixels."""
 
     pixels: np.ndarray  # (S, S, 3) uint8 RGB
     height: int
@@ -52,7 +51,7 @@ class Resized(NamedTuple):
 
 
 def read_image(path: Source) -> np.ndarray:
-    """Decodes an image file: upright as its EXIF orientation says, first frame, alpha dropped.
+    """Decodes an image file: EXIF orientation applied, first frame only, alpha dropped.
 
     Grey, palette and CMYK become RGB; 16 bits become 8 by dropping the low byte.
 
@@ -60,17 +59,18 @@ def read_image(path: Source) -> np.ndarray:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: not an image, only a part of one, or one of more than MAX_PIXELS.
+        InputError: not an image, a truncated one, or one with more pixels than `max_pixels`.
         OSError: the file cannot be opened.
     """
     return cv2.cvtColor(decode(path, read_whole(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def read_resized(path: Source, size: int) -> Resized:
-    """Decodes an image file as `read_image` does and squashes it as `resize` does, faster.
+    """Does what `resize(read_image(path), size)` does, faster.
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, whichever is the smallest that leaves both sides
-    at least SPARE * `size`: the decoder then averages blocks that the resize would average anyway.
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that leaves both sides at least
+    SPARE * `size`: the decoder then averages blocks that the resize would average anyway. Pixels differ
+    by less than 1 of 255 on average.
 
     Raises:
         InputError, OSError: as `read_image`.
@@ -81,27 +81,27 @@ def read_resized(path: Source, size: int) -> Resized:
     pixels = decode(path, data, REDUCED.get(scale, cv2.IMREAD_COLOR))
     height, width = pixels.shape[:2]
     if header and scale > 1:
-        # The header's size is that of the file as it lies; the orientation may have turned it.
-        lying = (height, width) == (-(-header.height // scale), -(-header.width // scale))
-        height, width = header[:2] if lying else header[1::-1]
+        # The header has the size as stored; EXIF orientation may have swapped the sides.
+        as_stored = (height, width) == (-(-header.height // scale), -(-header.width // scale))
+        height, width = header[:2] if as_stored else header[1::-1]
     return Resized(cv2.cvtColor(resize(pixels, size), cv2.COLOR_BGR2RGB), height, width)
 
 
 def choose_reduction(height: int, width: int, size: int) -> int:
-    """By how much a JPEG of this size is decoded smaller: 8, 4, 2 or 1."""
-    if height * width > MAX_PIXELS:
-        return 1  # for OpenCV to refuse: it looks at the size after reduction
+    """The factor by which a JPEG of this size is reduced while decoding: 8, 4, 2 or 1."""
+    if height * width > max_pixels():
+        return 1  # OpenCV then refuses it; it checks the size after reduction
     for scale in REDUCED:
         sides = -(-height // scale), -(-width // scale)
-        # Where reduction makes different sides equal, nothing tells whether an image was turned.
-        tells = height == width or sides[0] != sides[1]
-        if min(sides) >= SPARE * size and tells:
+        # If reduction makes different sides equal, whether they were swapped cannot be told.
+        distinct = height == width or sides[0] != sides[1]
+        if min(sides) >= SPARE * size and distinct:
             return scale
     return 1
 
 
 def read_mask(path: Source) -> np.ndarray:
-    """Decodes a single-channel mask file by the rule of the official ISIC scorer.
+    """Decodes a single-channel mask file; lesion by the rule of the official ISIC scorer.
 
     Returns:
         (H, W) bool, True above 128.
@@ -113,31 +113,31 @@ def read_mask(path: Source) -> np.ndarray:
 
 
 def read_levels(path: Source) -> np.ndarray:
-    """Decodes a single-channel mask file, its levels as they are.
+    """Decodes a single-channel mask file without thresholding it.
 
     Returns:
         (H, W) uint8.
 
     Raises:
-        InputError: not an image, only a part of one, or more than one channel of 8 bits.
+        InputError: not an image, a truncated one, or not a single channel of 8 bits.
         OSError: the file cannot be opened.
     """
     levels = decode(path, read_whole(path), cv2.IMREAD_UNCHANGED)
     if levels.ndim != 2 or levels.dtype != np.uint8:
         channels = 1 if levels.ndim == 2 else levels.shape[2]
         raise InputError(
-            f"{path}: has {channels} channel(s) of {levels.dtype}; a mask has one of uint8, 0 or 255; "
-            "save it as grey PNG"
+            f"{path}: has {channels} channel(s) of {levels.dtype}; a mask has one of uint8, 0 or 255: save "
+            "it as a grey PNG"
         )
     return levels
 
 
 def read_whole(path: Source) -> bytes:
-    """Reads a file; refuses an empty one and a part of a JPEG or PNG, which OpenCV fills up with grey."""
+    """Reads a file; refuses empty files and truncated JPEG or PNG, which OpenCV would pad with grey."""
     if isinstance(path, Path):
         status = path.stat()
         if not S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:  # a pipe may never end
-            raise InputError(f"{path}: is no file of up to {MAX_BYTES} bytes; give one")
+            raise InputError(f"{path}: is not a regular file of up to {MAX_BYTES} bytes; give one")
     data = path.read_bytes()
     if not data:
         raise InputError(f"{path}: is empty; copy it again")
@@ -147,14 +147,14 @@ def read_whole(path: Source) -> bytes:
 
 
 def decode(path: Source, data: bytes, flags: int) -> np.ndarray:
-    """Decodes the bytes of a file with OpenCV (BGR)."""
+    """Decodes a file's bytes with OpenCV, to BGR."""
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if "CV_IO_MAX_IMAGE" in error.err:
             raise InputError(
-                f"{path}: has too many pixels ({error.err}); make it smaller, or set the environment "
-                "variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
+                f"{path}: has too many pixels ({error.err}); make it smaller, or raise the limit in the "
+                "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
             ) from error
         raise InputError(f"{path}: cannot be decoded ({error.err}); convert it to PNG") from error
     if pixels is None:
@@ -163,7 +163,7 @@ def decode(path: Source, data: bytes, flags: int) -> np.ndarray:
 
 
 def read_header(data: bytes) -> JpegHeader | None:
-    """Walks the markers of a JPEG file up to its first scan; None for other files and odd ones."""
+    """Walks the markers of a JPEG file up to its first scan; None if it is not a well-formed JPEG."""
     height = width = 0
     at = len(JPEG_START)
     while data.startswith(JPEG_START) and data[at : at + 1] == b"\xff" and at + 9 <= len(data):
@@ -173,16 +173,16 @@ def read_header(data: bytes) -> JpegHeader | None:
             width = int.from_bytes(data[at + 7 : at + 9], "big")
         elif data.startswith(JPEG_SCAN, at):
             return JpegHeader(height, width, at)
-        # A marker may be padded with 0xFF; every other one here is followed by its length.
+        # Markers may be padded with 0xFF; any other marker here is followed by its length.
         at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
 
 
 def is_truncated(data: bytes) -> bool:
-    """True for a JPEG or PNG file without its end marker, of which decoders only warn.
+    """True for a JPEG or PNG file without its end marker, about which decoders only warn.
 
-    In a JPEG the end marker must follow the first scan: inside a scan it cannot occur, and the end of
-    an embedded preview comes before.
+    In a JPEG the end marker must come after the start of the first scan: it cannot occur inside a scan,
+    and that of an embedded preview comes before.
     """
     if data.startswith(JPEG_START):
         header = read_header(data)
@@ -192,7 +192,7 @@ def is_truncated(data: bytes) -> bool:
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """Squashes an image to a square by the contract's rule "area".
+    """Squashes an image to a square by the contract's "area" rule.
 
     Args:
         image: (H, W, 3) uint8.
@@ -203,12 +203,12 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     """
     height, width = min(image.shape[0], size), min(image.shape[1], size)
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    # INTER_AREA enlarges by repeating pixels, so a side that grows does so in a step of its own.
+    # INTER_AREA enlarges by repeating pixels, so sides that grow do so in a second step.
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """Squashes a mask to a square: lesion where at least half of the covered pixels are.
+    """Squashes a mask to a square: lesion where at least half of the covered pixels are lesion.
 
     Args:
         mask: (H, W) bool.

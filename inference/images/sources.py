@@ -1,4 +1,4 @@
-"""Images that are no files of this machine: members of zip archives, addresses, frames of videos."""
+"""Images that are not files on disk: members of zip archives, addresses, frames of videos."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import cv2
 
 from inference.errors import InputError
 
-MAX_BYTES = 2**28  # of an image that is not a file of this machine
-MAX_SECONDS = 60.0  # for one address, from the start of the request to the last byte received
+MAX_BYTES = 2**28  # of an archive member or a download
+MAX_SECONDS = 60.0  # for one download, from the request to the last byte
 CHUNK = 2**16
 
 
@@ -33,18 +33,18 @@ class Member:
         return f"{self.archive}/{self.name}"
 
     def read_bytes(self) -> bytes:
-        """Unpacks it in memory; it may claim any size, so that is looked at first."""
+        """Unpacks it in memory, after a look at its size, which can be anything."""
         if self.opened.getinfo(self.name).file_size > MAX_BYTES:
             raise InputError(f"{self}: unpacks to more than {MAX_BYTES} bytes; unpack it yourself")
         try:
             return self.opened.read(self.name)
-        except Exception as error:  # each way of packing has errors of its own
+        except Exception as error:  # each compression method has its own errors
             raise InputError(f"{self}: cannot be unpacked ({error}); unpack it yourself") from error
 
 
 @dataclass(frozen=True)
 class Address:
-    """An image behind an http or https address."""
+    """An image at an http or https address."""
 
     url: str
 
@@ -52,16 +52,16 @@ class Address:
         return self.url
 
     def read_bytes(self) -> bytes:
-        """Downloads it, up to MAX_BYTES and for MAX_SECONDS at most."""
+        """Downloads it: at most MAX_BYTES, in at most MAX_SECONDS."""
         downloaded: Future[bytes] = Future()
 
         def work() -> None:
             try:
                 downloaded.set_result(self._download(time.monotonic() + MAX_SECONDS))
-            except Exception as error:  # it is raised below
+            except Exception as error:  # raised below
                 downloaded.set_exception(error)
 
-        # A thread that can be left behind: the name's look-up and the headers know no limit in all.
+        # A thread can be abandoned: DNS lookup and headers have no overall time limit.
         Thread(target=work, daemon=True).start()
         if not wait([downloaded], MAX_SECONDS).done:
             raise self._limit()
@@ -82,7 +82,7 @@ class Address:
                 data += chunk
                 if len(data) > MAX_BYTES or time.monotonic() > end:
                     raise self._limit()
-            if response.length:  # `read1` takes a connection that was cut for the end
+            if response.length:  # `read1` takes a dropped connection for the end
                 raise IncompleteRead(bytes(data), response.length)
         return bytes(data)
 
@@ -94,7 +94,7 @@ class Address:
 
 
 def open_web(url: str) -> HTTPResponse:
-    """Opens an http or https address, and follows it to no other kind: `urlopen` goes on to ftp."""
+    """Opens an http or https address; redirects must stay http(s): `urlopen` would follow to ftp."""
     opener = request.OpenerDirector()
     for handler in (
         request.ProxyHandler,
@@ -109,13 +109,13 @@ def open_web(url: str) -> HTTPResponse:
     try:
         response: HTTPResponse = opener.open(url, timeout=MAX_SECONDS)
     except HTTPError as error:
-        error.close()  # it holds the connection
+        error.close()  # it keeps the connection open
         raise
     return response
 
 
 class Video:
-    """A video file, of which one frame after the other is read; equal to another of the same path."""
+    """A video file, read frame by frame; equal to another Video of the same path."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -133,7 +133,7 @@ class Video:
         return hash(self.path)
 
     def read_frame(self, number: int) -> bytes:
-        """The bytes of one frame as an image file; any order, but the frames' own is the fastest."""
+        """One frame as the bytes of an image file; frames in sequence are the fastest."""
         with self._lock:
             if number != self._next:
                 self._capture.set(cv2.CAP_PROP_POS_FRAMES, number)

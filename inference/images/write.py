@@ -1,4 +1,4 @@
-"""Pixels to image files."""
+"""Writes images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     """Writes an image atomically, in the format of the path's suffix (.jpg, .png, ...).
 
     Args:
-        path: where to; missing folders are made.
+        path: missing folders are made.
         image: (H, W, 3) uint8 RGB, or (H, W) uint8 grey.
 
     Raises:
@@ -26,5 +26,5 @@ def write_image(path: Path, image: np.ndarray) -> None:
     pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     options = JPEG_OPTIONS if path.suffix.lower() == ".jpg" else ()
     if not cv2.haveImageWriter(path.name):
-        raise InputError(f"{path}: cannot write this kind of image; use .png or .jpg")
+        raise InputError(f"{path}: no encoder for this format; use .png or .jpg")
     write_bytes(path, cv2.imencode(path.suffix, pixels, options)[1].data)

@@ -1,4 +1,4 @@
-"""What a segmentation is written as: mask, overlay, contact sheet, CSV row."""
+"""Drawings for people: outlines, borders, thumbnails, contact sheets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-OUTLINE = (0, 255, 170)
-CELL = 192  # side of an image's square on a contact sheet, in pixels
+OUTLINE = (0, 255, 170)  # RGB
+CELL = 192  # side of a contact sheet's squares, in pixels
 
 
 def draw_outline(
@@ -21,11 +21,18 @@ def draw_outline(
         mask: (H, W) bool.
 
     Returns:
-        (H, W, 3) uint8 RGB; the line's width grows with the image.
+        (H, W, 3) uint8 RGB; the line gets wider with the image.
     """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     width = max(1, round(max(mask.shape) / 200))
     return cv2.drawContours(image.copy(), contours, -1, colour, width, cv2.LINE_AA)
+
+
+def find_border(mask: np.ndarray) -> np.ndarray:
+    """The outermost pixels of a mask: (H, W) bool -> (H, W) bool; the frame's edge counts as border."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    inside = cv2.erode(mask.view(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return mask & ~inside.view(bool)
 
 
 def fit(image: np.ndarray, side: int = CELL - 4) -> np.ndarray:
@@ -37,11 +44,11 @@ def fit(image: np.ndarray, side: int = CELL - 4) -> np.ndarray:
 
 
 def make_sheet(images: Sequence[np.ndarray], columns: int = 6) -> np.ndarray:
-    """Puts images side by side on one contact sheet.
+    """Arranges images in a grid, on one contact sheet.
 
     Args:
         images: (H, W, 3) uint8 RGB each, of any size; at least one.
-        columns: images in a row.
+        columns: images per row.
 
     Returns:
         (rows * CELL, columns * CELL, 3) uint8 RGB, white where there is no image.

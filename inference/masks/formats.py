@@ -1,8 +1,7 @@
-"""Masks as text, and back: COCO run lengths and GeoJSON polygons; both ways without loss."""
+"""Masks as text, without loss: COCO run lengths and GeoJSON polygons."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +18,7 @@ def encode_rle(mask: np.ndarray) -> dict[str, Any]:
         mask: (H, W) bool.
 
     Returns:
-        {"size": [H, W], "counts": text}: runs down the columns, background first.
+        {"size": [H, W], "counts": text}: run lengths down the columns, background first.
     """
     pixels = mask.T.ravel()
     changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
@@ -28,22 +27,18 @@ def encode_rle(mask: np.ndarray) -> dict[str, Any]:
     return {"size": list(mask.shape), "counts": pack(counts)}
 
 
-def decode_rle(rle: dict[str, Any]) -> np.ndarray:
-    """Turns compressed COCO RLE into a (H, W) bool mask."""
-    height, width = rle["size"]
-    counts = unpack(rle["counts"])
-    levels = np.arange(len(counts)) % 2 == 1
-    return np.ascontiguousarray(np.repeat(levels, counts).reshape(width, height).T)
-
-
 def pack(counts: list[int]) -> str:
-    """COCO's text for run lengths: differences to the last but one, five bits a letter, low first."""
+    """COCO's text for run lengths.
+
+    Each is written as its difference from the last but one, five bits a letter, the lowest first, as in
+    rleToString of pycocotools' maskApi.c.
+    """
     text = bytearray()
     for index, count in enumerate(counts):
         rest = count - counts[index - 2] if index > 2 else count
         while True:
             bits, rest = rest & FIVE_BITS, rest >> 5
-            # Done when the rest is nothing but the sign, which the fifth bit shows.
+            # Done when all that remains is the sign, which the fifth bit tells.
             done = rest == (-1 if bits & 0x10 else 0)
             text.append(FIRST + (bits if done else bits | MORE))
             if done:
@@ -51,27 +46,11 @@ def pack(counts: list[int]) -> str:
     return text.decode("ascii")
 
 
-def unpack(text: str) -> list[int]:
-    """Undoes `pack`."""
-    counts: list[int] = []
-    value = shift = 0
-    for letter in text.encode("ascii"):
-        bits = letter - FIRST
-        value |= (bits & FIVE_BITS) << shift
-        shift += 5
-        if not bits & MORE:
-            if bits & 0x10:
-                value -= 1 << shift
-            counts.append(value + counts[-2] if len(counts) > 2 else value)
-            value = shift = 0
-    return counts
-
-
 def encode_geojson(mask: np.ndarray) -> dict[str, Any]:
-    """Encodes a mask as a GeoJSON feature (RFC 7946), a polygon for each 8-connected region.
+    """Encodes a mask as a GeoJSON feature (RFC 7946), one polygon per 8-connected region.
 
-    Coordinates are (column, row) of the centres of the outermost pixels, from the top left, in pixels;
-    a hole's are those of the pixels around it.
+    Coordinates are (column, row) in pixels from the top left, at the centres of the outermost pixels;
+    those of a hole are of the pixels around it. cv2.drawContours draws the same mask from them.
 
     Args:
         mask: (H, W) bool.
@@ -90,21 +69,6 @@ def encode_geojson(mask: np.ndarray) -> dict[str, Any]:
 
 
 def close(outline: np.ndarray) -> list[list[int]]:
-    """A GeoJSON ring of an outline: the first point again at the end, four points at least."""
+    """An outline as a GeoJSON ring: it ends where it began, and has at least four points."""
     points = outline[:, 0].tolist()
     return points + [points[0]] * max(1, 4 - len(points))
-
-
-def decode_geojson(feature: dict[str, Any]) -> np.ndarray:
-    """Turns a feature of `encode_geojson` into its (H, W) bool mask."""
-    size = feature["properties"]["height"], feature["properties"]["width"]
-    mask = np.zeros(size, bool)
-    for rings in feature["geometry"]["coordinates"]:
-        mask |= draw([np.array(ring, np.int32)[:, None] for ring in rings], mask)
-    return mask
-
-
-def draw(outlines: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
-    """Draws outlines, filled but for those inside another, as a mask: (H, W) bool, as `like`."""
-    drawn = np.zeros(like.shape, np.uint8)
-    return cv2.drawContours(drawn, outlines, -1, 1, cv2.FILLED).view(bool)

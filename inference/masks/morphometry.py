@@ -1,4 +1,4 @@
-"""What is measured of a lesion: its size, its shape, and how sure the model is."""
+"""Measures of a lesion: its size, its shape, and how sure the model is."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Measures(NamedTuple):
     """Measures of one mask. Lengths are in pixels of the image; without a lesion all are 0.
 
     Attributes:
-        area_px, area_percent: of the lesion; of the frame.
+        area_px, area_percent: area of the lesion; its share of the frame.
         equivalent_diameter_px: of the disc of the same area.
         largest_diameter_px: the largest distance between two of its pixels' centres, plus one pixel.
         perimeter_px: length of the regions' outer outlines, through the pixels' centres.
         compactness: 4 pi area / perimeter**2, at most 1: 1 is a disc.
-        asymmetry: share of the lesion that its mirror image does not cover, the mean over its two
+        asymmetry: share of the lesion that its mirror image does not cover, mean over its two
             principal axes: 0 is symmetric (the A of the ABCD rule; Nachbar et al. 1994).
-        border_percent: share of the frame's outermost pixels that are lesion: above 0 it is cut off.
-        mean_probability: the model's, over the lesion.
-        uncertainty: mean entropy of the probability over the frame, in bits: 0 is sure, 1 a guess.
+        border_percent: share of the frame's outermost pixels that are lesion; above 0 it is cut off.
+        mean_probability: of the model, over the lesion.
+        uncertainty: mean entropy of the probability over the frame, in bits: 0 is certain, 1 a guess.
     """
 
     area_px: int
@@ -39,7 +39,7 @@ class Measures(NamedTuple):
     uncertainty: float
 
 
-def measure(mask: np.ndarray, probability: np.ndarray) -> Measures:
+def measure_lesion(mask: np.ndarray, probability: np.ndarray) -> Measures:
     """Measures a mask.
 
     Args:
@@ -65,13 +65,13 @@ def measure(mask: np.ndarray, probability: np.ndarray) -> Measures:
 
 
 def find_diameter(points: np.ndarray) -> float:
-    """The largest distance between two of (N, 1, 2) points, plus the pixel that they reach beyond."""
+    """The largest distance between two of (N, 1, 2) points, plus one pixel: from edge to edge."""
     hull = cv2.convexHull(points)[:, 0].astype(np.float64)
     return float(max(np.linalg.norm(hull - point, axis=1).max() for point in hull)) + 1
 
 
 def find_asymmetry(mask: np.ndarray) -> float:
-    """Mirrors a mask (H, W) about its principal axes; the share that is not covered, 0 to 1."""
+    """The share of a mask (H, W) that its mirror images about the principal axes miss, 0 to 1."""
     moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
     area = moments["m00"]
     x, y = moments["m10"] / area, moments["m01"] / area
@@ -79,7 +79,7 @@ def find_asymmetry(mask: np.ndarray) -> float:
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     corners = [(a - x, b - y) for a in (left, left + width) for b in (top, top + height)]
     reach = max(math.hypot(*corner) for corner in corners) + 1
-    # Turned upright about its centre, on a grid that does not grow with the image.
+    # Rotated upright about its centre, onto a grid whose size does not depend on the image.
     scale = GRID / 2 / reach
     turn = cv2.getRotationMatrix2D((x, y), math.degrees(angle), scale)
     turn[0, 2] += (GRID - 1) / 2 - x
@@ -92,9 +92,9 @@ def find_asymmetry(mask: np.ndarray) -> float:
 
 
 def average_inside(mask: np.ndarray, probability: np.ndarray) -> float:
-    """Mean probability over a mask, by the share of each of the map's pixels that it covers."""
+    """Mean probability over a mask; each pixel of the map counts by the share that the mask covers."""
     height, width = probability.shape
-    # Not in 8 bits: the share of a few pixels in a large image would be rounded to nothing.
+    # In float: 8 bits would round the share of a few pixels in a large image to 0.
     share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     share = share.astype(np.float64)
     return float((share * probability).sum() / share.sum()) if share.any() else 0.0

@@ -1,4 +1,4 @@
-"""Probabilities to masks, at the image's own size."""
+"""From probabilities to masks at the image's own size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from inference.contract import Contract
 from inference.masks.runlength import RunLengths, find_runs
 
-ROUNDING = 2.0**-24  # of float32, relative
-BLOCK = 16  # columns: parts of an image that begin at a multiple are resized as in the whole
+ROUNDING = 2.0**-24  # relative error of float32
+BLOCK = 16  # columns: a part of an image that begins at a multiple is resized as in the whole image
 
 
 def make_mask(probability: np.ndarray, height: int, width: int, contract: Contract) -> np.ndarray:
-    """Turns one probability map into the mask that the contract asks for.
+    """Turns one probability map into the contract's mask.
 
     Args:
         probability: (S, S) float32 in [0, 1], at the model's size.
@@ -26,7 +26,7 @@ def make_mask(probability: np.ndarray, height: int, width: int, contract: Contra
 
 
 def find_lesion(probability: np.ndarray, height: int, width: int, contract: Contract) -> RunLengths:
-    """As `make_mask`, as runs: a large photograph takes a tenth of the time."""
+    """As `make_mask`, but as run lengths, which takes a large photo a tenth of the time."""
     lesion = trace(probability, height, width, contract.threshold)
     if contract.largest_region:
         lesion = keep_largest_region(lesion)
@@ -41,16 +41,19 @@ def stretch(probability: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def trace(probability: np.ndarray, height: int, width: int, threshold: float) -> RunLengths:
-    """The runs of `stretch(probability, height, width) > threshold`, pixel for pixel, faster.
+    """Thresholds the stretched map without stretching it in full. Pixel for pixel, this is
 
-    Between two columns of the map a row is a straight line: all there is to compute is where it crosses
-    the threshold. Where rounding decides on which side a pixel is, `stretch` does.
+        find_runs(stretch(probability, height, width) > threshold)
+
+    Between two columns of the map, a row of the stretched map is a straight line: all there is to compute
+    is where it crosses the threshold. Where rounding decides, `stretch` itself is asked. To a PNG file of
+    6000 x 4000 it takes 4.8 ms (`inference.masks.png`); resizing, cutting and compressing pixels 383 ms.
 
     Args:
         probability: (S, S) float32 in [0, 1].
     """
     size = probability.shape[1]
-    margins = np.full((height, size + 2), -1, np.float32)  # with a column outside on either side
+    margins = np.full((height, size + 2), -1, np.float32)  # with a background column on either side
     margins[:, 1:-1] = stretch(probability, height, size) - np.float32(threshold)
     at = np.abs(margins) < 4 * ROUNDING
     if width < BLOCK or (at[:, 1:] & at[:, :-1]).any():  # a line along the threshold
@@ -75,7 +78,7 @@ def trace(probability: np.ndarray, height: int, width: int, threshold: float) ->
 def exceeds(
     probability: np.ndarray, threshold: float, places: np.ndarray, like: RunLengths
 ) -> np.ndarray:
-    """Whether `stretch` puts the pixels at some places above the threshold: (N,) bool.
+    """Whether `stretch` puts the pixels at places (N,) above the threshold: (N,) bool.
 
     Only rows and blocks of columns around them are stretched.
     """
@@ -84,12 +87,12 @@ def exceeds(
         return above
     size = len(probability)
     row, column = np.divmod(places - 1, like.stride)
-    # The map's row above each, and its neighbours, in case rounding puts it there.
+    # The row of the map above each place, and its neighbours, in case rounding moves it there.
     upper = ((row + 0.5) * (size / like.height) - 0.5).astype(np.int64)
     near = np.unique(np.clip(np.concatenate((upper - 1, upper, upper + 1, upper + 2)), 0, size - 1))
     wide = stretch(probability[near], len(near), like.width)
     for block in np.unique(column // BLOCK):
-        begin = max(0, (block - 1) * BLOCK)  # a single column is resized in another way
+        begin = max(0, (block - 1) * BLOCK)  # OpenCV resizes a single column differently
         end = min((block + 1) * BLOCK, like.width)
         part = np.zeros((size, end - begin), np.float32)
         part[near] = wide[:, begin:end]
@@ -102,7 +105,7 @@ def exceeds(
 def keep_largest_region(lesion: RunLengths) -> RunLengths:
     """Keeps the largest 8-connected region of a mask; an empty mask stays empty.
 
-    Of two that are equally large, the one that begins further up stays, then further left.
+    Of two equally large ones the upper stays, then the one further left.
     """
     labels = lesion.label(diagonal=True)
     areas = np.bincount(labels, lesion.ends - lesion.starts)
@@ -110,7 +113,7 @@ def keep_largest_region(lesion: RunLengths) -> RunLengths:
 
 
 def fill_holes(lesion: RunLengths) -> RunLengths:
-    """Fills the 4-connected background of a mask that does not reach the frame's edge."""
+    """Fills holes: 4-connected regions of background that do not reach the image's edge."""
     background = lesion.invert()
     row, left = np.divmod(background.starts - 1, background.stride)
     right = left + background.ends - background.starts
@@ -119,4 +122,4 @@ def fill_holes(lesion: RunLengths) -> RunLengths:
     labels = inside.label(diagonal=False)
     touches = sum(inside.find_touching(outside, down, diagonal=False)[1] for down in (-1, 1))
     holes = inside.select(~np.isin(labels, labels[touches > 0]))
-    return RunLengths(np.concatenate((lesion.flips, holes.flips)), lesion.height, lesion.width)
+    return RunLengths(np.concatenate((lesion.edges, holes.edges)), lesion.height, lesion.width)

@@ -1,7 +1,7 @@
 """Ascend models (.om): opened through ais_bench, or through the acl that comes with CANN.
 
-An OM carries no metadata of ours, so its contract lies beside it, in MODEL.json. No device has run this
-file yet: the tests walk it with stand-ins for both packages.
+An OM cannot carry metadata, so its contract is in MODEL.json beside it. No device has run this file yet:
+the tests run it with stand-ins for both packages.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ DYNAMIC_BATCH_INPUT = (
     "ascend_mbatch_shape_data"  # ATC's name for the input that takes the batch size
 )
 HOST_TO_DEVICE, DEVICE_TO_HOST = 1, 2
-REPEAT_INITIALIZE = 100002  # acl.init's answer from the second model of a process on
+REPEAT_INITIALIZE = 100002  # what acl.init returns for every further model of a process
 
 
-class Session(Protocol):
-    """What runs an OM on batches of a size that it was built for."""
+class OmSession(Protocol):
+    """Runs an OM on batches of a size that it was built for."""
 
     def infer(self, images: np.ndarray, dynamic: bool) -> np.ndarray: ...
 
@@ -49,9 +49,9 @@ class AscendModel:
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"{sidecar}: is no sidecar of an OM; convert {path.name} again"
+                f"{sidecar}: not a sidecar that export.to_om wrote; convert {path.name} again"
             ) from error
-        self._session = open_session(path)
+        self._session = open_om_session(path)
         self._one_at_a_time = Lock()  # a session has one set of buffers
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -71,8 +71,8 @@ class AscendModel:
         return np.concatenate(results).astype(np.float32)
 
 
-def open_session(path: Path) -> Session:
-    """Opens an OM with the first of the two packages that is installed."""
+def open_om_session(path: Path) -> OmSession:
+    """Opens an OM with ais_bench or, where that is not installed, with acl."""
     for module, kind in (("ais_bench.infer.interface", AisBenchSession), ("acl", AclSession)):
         try:
             package = import_module(module)
@@ -97,7 +97,7 @@ class AisBenchSession:
 
 
 class AclSession:
-    """An OM in pyACL: one model, its buffers on the device kept for all calls."""
+    """An OM in pyACL: one model, whose buffers on the device are reused by all calls."""
 
     def __init__(self, acl: Any, path: Path) -> None:
         self._acl = acl
@@ -117,7 +117,7 @@ class AclSession:
         self._host = check(acl.rt.malloc_host(self._result[1]), "acl.rt.malloc_host")
 
     def _allocate(self, count: int, size_of: Any) -> tuple[Any, list[tuple[int, int]]]:
-        """Makes a data set of device buffers: (data set, (pointer, bytes) of each)."""
+        """Allocates a data set of device buffers: (data set, (pointer, bytes) of each)."""
         dataset = self._acl.mdl.create_dataset()
         buffers = []
         for index in range(count):
@@ -149,7 +149,7 @@ class AclSession:
 
 
 def check(answer: Any, call: str) -> Any:
-    """Returns what an acl call gave, after its status: it answers `status` or `(value, status)`."""
+    """The value of an acl call, which answers `status` or `(value, status)`; raises if it failed."""
     value, status = answer if isinstance(answer, tuple) else (None, answer)
     if status != 0:
         raise InputError(f"{call}: failed with Ascend error {status}; see CANN's log (plog)")

@@ -1,13 +1,12 @@
-"""Segmenter: a model file, opened. The only file that knows the runtimes' names for their devices."""
+"""Opens one model file with one of the providers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import onnxruntime
@@ -15,104 +14,81 @@ import onnxruntime
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.runtime.ascend import AscendModel
+from inference.runtime.providers import AUTO, ONNXRUNTIME, PROVIDER_HINTS, Provider
+from inference.runtime.tta import Compute
 
-Provider = Literal["auto", "cpu", "openvino", "cuda", "tensorrt", "cann"]
-ONNXRUNTIME = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",  # builds its engine for minutes: never chosen by auto
-    "cann": "CANNExecutionProvider",
-}
-AUTO: tuple[Provider, ...] = ("cuda", "cann", "openvino", "cpu")  # the first that opens
-CURES = {
-    "openvino": "pip install openvino",
-    "cuda": "pip install onnxruntime-gpu instead of onnxruntime, and check the driver",
-    "tensorrt": "pip install onnxruntime-gpu and tensorrt instead of onnxruntime",
-    "cann": "pip install onnxruntime-cann instead of onnxruntime, and source CANN's set_env.sh",
-}
+Opened = tuple[Compute, "str | None"]  # the model, its contract as JSON
 
 
 class ProviderError(InputError):
-    """The provider that was asked for is not to be had, or does not run this model."""
+    """The provider that was asked for is not available, or cannot run this model."""
 
 
-class Segmenter:
-    """Opens an exported model and applies it to batches.
+class Session(NamedTuple):
+    """One open model file.
+
+    Attributes:
+        compute: (N, S, S, 3) uint8 RGB -> (N, S, S) float32 probability, S the contract's size.
+        provider: what computes; never another than asked for.
+    """
+
+    compute: Compute
+    contract: Contract
+    provider: Provider
+
+
+def open_session(path: Path, threads: int = 0, provider: Provider = "auto") -> Session:
+    """Opens an exported model.
 
     Args:
         path: model.onnx, as `make export` writes it, or model.om with its model.json beside it.
         threads: cores that one batch is computed on; 0 is all of them.
-        provider: what computes: cpu (onnxruntime), openvino (CPU too, mostly faster), cuda, tensorrt or
-            cann (onnxruntime), or auto, the first of AUTO that opens the file. An .om runs on Ascend.
-
-    Attributes:
-        provider: what it became; never another than asked for.
+        provider: what computes: cpu (onnxruntime), openvino (also on the CPU, mostly faster), cuda,
+            tensorrt or cann (onnxruntime); auto tries AUTO in turn. An .om runs on Ascend alone.
 
     Raises:
         InputError: no such file, not a model, a model without a contract, or threads below 0.
-        ProviderError: the provider is not installed, does not run this model, or onnxruntime put another
+        ProviderError: the provider is not installed, cannot run this model, or onnxruntime put another
             in its place.
     """
-
-    def __init__(self, path: Path, threads: int = 0, provider: Provider = "auto") -> None:
-        if not path.is_file():
-            raise InputError(f"{path}: no such model file; give one that `make export` wrote")
-        if provider not in get_args(Provider):
-            raise InputError(
-                f"--provider {provider}: must be one of {', '.join(get_args(Provider))}"
-            )
-        require_threads(threads)
-        self.path = path
-        self.provider: Provider
-        self._compute: Callable[[np.ndarray], np.ndarray]
-        if path.suffix == ".om":
-            if provider not in ("auto", "cann"):
-                raise ProviderError(
-                    f"{path}: runs on Ascend alone, not on {provider}; give the .onnx"
-                )
-            model = AscendModel(path)
-            self.provider, self._compute, self.contract = "cann", model, model.contract
-            return
-        for choice in AUTO if provider == "auto" else (provider,):
-            try:
-                opened = open_with(choice, path, threads)
-                break
-            except ProviderError:
-                if provider != "auto":
-                    raise
-        self.provider, (self._compute, contract) = choice, opened
-        if contract is None:
-            raise InputError(f"{path}: carries no contract; export it with `make export`")
-        self.contract = Contract.from_json(contract)
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Segments a batch.
-
-        Args:
-            images: (N, S, S, 3) uint8 RGB, S the contract's size.
-
-        Returns:
-            (N, S, S) float32 probability of lesion, in [0, 1].
-        """
-        size = self.contract.size
-        assert images.shape[1:] == (size, size, 3) and images.dtype == np.uint8, images.shape
-        return self._compute(images)
-
-
-Opened = tuple[Callable[[np.ndarray], np.ndarray], "str | None"]  # the model, its contract
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file; give one that `make export` wrote")
+    if provider not in get_args(Provider):
+        raise InputError(f"--provider {provider}: must be one of {', '.join(get_args(Provider))}")
+    require_threads(threads)
+    if path.suffix == ".om":
+        return open_om(path, provider)
+    for choice in AUTO if provider == "auto" else (provider,):
+        try:
+            compute, contract = open_with(choice, path, threads)
+            break
+        except ProviderError:
+            if provider != "auto":
+                raise
+    if contract is None:
+        raise InputError(f"{path}: carries no contract; export it with `make export`")
+    return Session(compute, Contract.from_json(contract), choice)
 
 
 def require_threads(threads: int) -> None:
-    """Raises InputError for a number of cores that no model can be opened with."""
+    """Raises InputError for a negative number of threads."""
     if threads < 0:
-        raise InputError(f"--threads {threads}: at least 0; leave it out")
+        raise InputError(f"--threads {threads}: must be at least 0; leave it out to use all cores")
 
 
 def installed_providers() -> list[Provider]:
-    """The providers whose package is there; whether the device is too shows when a model is opened."""
+    """The providers whose package is installed; whether the device works shows when a model is opened."""
     names = set(onnxruntime.get_available_providers())
     found: list[Provider] = [name for name in AUTO if ONNXRUNTIME.get(name) in names]
     return [*found, "openvino"] if find_spec("openvino") else found
+
+
+def open_om(path: Path, provider: Provider) -> Session:
+    """Opens an Ascend model."""
+    if provider not in ("auto", "cann"):
+        raise ProviderError(f"{path}: runs only on Ascend, not on {provider}; give the .onnx")
+    model = AscendModel(path)
+    return Session(model, model.contract, "cann")
 
 
 def open_with(provider: Provider, path: Path, threads: int) -> Opened:
@@ -125,33 +101,33 @@ def open_with(provider: Provider, path: Path, threads: int) -> Opened:
 def open_onnxruntime(path: Path, threads: int, provider: Provider) -> Opened:
     """Opens a file with onnxruntime.
 
-    Where a provider fails, onnxruntime takes the CPU with a warning at most, and it lists providers whose
-    libraries are missing: what the session has at last is what counts.
+    Where a provider fails, onnxruntime falls back to the CPU with a warning at most, and it lists
+    providers whose libraries are missing: only what the session ends up with counts.
     """
     name = ONNXRUNTIME[provider]
     if name not in onnxruntime.get_available_providers():
-        raise ProviderError(f"--provider {provider}: is not installed; {CURES[provider]}")
+        raise ProviderError(f"--provider {provider}: is not installed; {PROVIDER_HINTS[provider]}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Threads that spin between batches take the cores that images are decoded on.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors alone; they are raised too
+    options.log_severity_level = 3  # errors only; they are raised too
     try:
         session = onnxruntime.InferenceSession(path, options, providers=[name])
     except Exception as error:  # onnxruntime's errors have no public base class
         reason = str(error).strip().splitlines()[-1]
-        kind, cure = (
+        kind, hint = (
             (InputError, "export it with `make export`")
             if provider == "cpu"
-            else (ProviderError, CURES[provider])
+            else (ProviderError, PROVIDER_HINTS[provider])
         )
         raise kind(
-            f"{path}: onnxruntime cannot open it on {provider} ({reason}); {cure}"
+            f"{path}: onnxruntime cannot open it on {provider} ({reason}); {hint}"
         ) from error
     if session.get_providers()[0] != name:
         raise ProviderError(
             f"--provider {provider}: onnxruntime fell back to {session.get_providers()[0]}; "
-            f"{CURES[provider]}"
+            f"{PROVIDER_HINTS[provider]}"
         )
 
     def compute(images: np.ndarray) -> np.ndarray:
@@ -171,7 +147,7 @@ def open_openvino(path: Path, threads: int) -> Opened:
         openvino = import_module("openvino")
     except ImportError as error:
         raise ProviderError(
-            f"--provider openvino: is not installed; {CURES['openvino']}"
+            f"--provider openvino: is not installed; {PROVIDER_HINTS['openvino']}"
         ) from error
     core = openvino.Core()
     options = {

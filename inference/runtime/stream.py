@@ -1,4 +1,5 @@
-"""Decode | infer | finish, side by side: memory flat in the number of images, one bad image stays one."""
+"""Decode | infer | finish, in parallel: memory does not grow with the number of images, and an image that
+cannot be read stops no other."""
 
 from __future__ import annotations
 
@@ -8,58 +9,45 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from threading import Lock
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from inference.contract import Contract
 from inference.errors import InputError
-from inference.images.pixels import Source, read_resized
+from inference.images.pixels import Resized, Source, read_resized
+from inference.masks.segmentation import Segmentation
 
-OUT_OF_MEMORY = "does not fit into memory; make it smaller"  # said of an image
+if TYPE_CHECKING:  # training uses map_ahead, and needs no onnxruntime
+    from inference.runtime.segmenter import Segmenter
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Model(Protocol):
-    """A Segmenter, or what can be called like one."""
+class Failure(NamedTuple):
+    """An image that could not be segmented or written, and why: a line of errors.csv."""
 
-    contract: Contract
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """(N, S, S, 3) uint8 -> (N, S, S) float32 probability, S the contract's size."""
-
-
-class Decoded(NamedTuple):
-    """An image on its way to the model, or the reason why it is not."""
-
-    source: Source
-    pixels: np.ndarray  # (S, S, 3) uint8 RGB; empty if there is an error
-    height: int = 0
-    width: int = 0
-    error: str = ""
-
-
-class Segmented(NamedTuple):
-    """An image's probability map at the model's size, and the image's own size."""
-
-    source: Source
-    probability: np.ndarray  # (S, S) float32; empty if there is an error
-    height: int
-    width: int
+    image: str
     error: str
 
 
+class Decoded(NamedTuple):
+    """An image on its way to the model."""
+
+    source: Source
+    resized: Resized
+
+
 class Stopwatch:
-    """Adds up the seconds that all threads spend in each stage."""
+    """Sums the seconds that all threads spend in each stage."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._lock = Lock()
 
     def time(self, stage: str, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
-        """`function`, its seconds counted under the name of a stage."""
+        """Wraps a function so that its seconds count for a stage."""
 
         def timed(item: Item) -> Result:
             start = time.perf_counter()
@@ -75,7 +63,7 @@ class Stopwatch:
 def map_ahead(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """Like `map`, in order, with up to `ahead` items computed in the pool before they are asked for."""
+    """Like `map`, in order, but computes up to `ahead` items in the pool before they are asked for."""
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
@@ -89,63 +77,76 @@ def map_ahead(
             future.cancel()
 
 
-def segment_images(
-    model: Model,
+def segment_files(
+    segmenter: Segmenter,
     sources: Iterable[Source],
-    finish: Callable[[Segmented], Result],
+    finish: Callable[[Segmentation], Result],
     batch_size: int = 8,
     threads: int = 2,
     watch: Stopwatch | None = None,
-) -> Iterator[Result]:
+) -> Iterator[Result | Failure]:
     """Segments image files in order.
 
-    At most 2 * `batch_size` images wait before the model and as many behind it, all at its size; only
-    those in the hands of a thread are there at their own size.
+    At most 2 * `batch_size` images wait before the model and as many behind it, all at the model's size;
+    only those in the hands of a thread exist at their own size.
 
     Args:
-        finish: what becomes of each image; it runs in a thread, several at once.
+        finish: what becomes of each segmentation; called in threads, several at once.
         batch_size: images computed at once; it changes the speed, not the masks.
         threads: threads that decode, and as many that finish.
         watch: times the stages decode, infer and write.
 
     Yields:
-        What `finish` returned, image by image. A file that cannot be read reaches `finish` with its
-        `error` set.
+        What `finish` returned, image by image; a Failure for an image that could not be read or finished.
     """
     watch = watch or Stopwatch()
-    size = model.contract.size
+    size = segmenter.contract.size
 
-    def decode(source: Source) -> Decoded:
-        try:
-            return Decoded(source, *read_resized(source, size))
-        except (InputError, OSError) as error:
-            reason = str(error)
-        except MemoryError:
-            reason = f"{source}: {OUT_OF_MEMORY}"
-        return Decoded(source, np.empty(0, np.uint8), error=reason)
+    def decode(source: Source) -> Decoded | Failure:
+        return attempt(lambda image: Decoded(image, read_resized(image, size)), source, source)
+
+    def complete(image: Segmentation | Failure) -> Result | Failure:
+        return image if isinstance(image, Failure) else attempt(finish, image, image.source)
 
     with ThreadPoolExecutor(threads) as decoders, ThreadPoolExecutor(threads) as finishers:
         decoded = map_ahead(decoders, watch.time("decode", decode), sources, ahead=2 * batch_size)
-        segmented = infer(watch.time("infer", model), decoded, batch_size)
-        finish = watch.time("write", finish)
-        yield from map_ahead(finishers, finish, segmented, ahead=2 * batch_size)
+        model = watch.time("infer", segmenter)
+        segmented = infer(model, decoded, segmenter.contract, batch_size)
+        yield from map_ahead(finishers, watch.time("write", complete), segmented, 2 * batch_size)
+
+
+def attempt(function: Callable[[Item], Result], item: Item, source: object) -> Result | Failure:
+    """Calls a function; an error that concerns one image or its files becomes a Failure."""
+    try:
+        return function(item)
+    except (InputError, OSError) as error:  # the image is broken or has gone, the disk is full
+        return Failure(str(source), str(error))
+    except MemoryError:
+        return Failure(str(source), f"{source}: does not fit into memory; make it smaller")
 
 
 def infer(
-    model: Callable[[np.ndarray], np.ndarray], decoded: Iterator[Decoded], batch_size: int
-) -> Iterator[Segmented]:
+    model: Callable[[np.ndarray], np.ndarray],
+    decoded: Iterator[Decoded | Failure],
+    contract: Contract,
+    batch_size: int,
+) -> Iterator[Segmentation | Failure]:
     """Runs the model on batches of the images that could be read; keeps the order of all.
 
-    The model sees one batch size alone, as some runtimes compile and keep a model for each: a short
-    batch is filled up with its last image, unless it is all there is.
+    The model sees a single batch size, since some runtimes compile and keep a model for each: a short
+    batch is filled up with its last image, unless it is the only one.
     """
     several = False
     while batch := list(islice(decoded, batch_size)):
-        readable = [image.pixels for image in batch if not image.error]
+        pixels = [image.resized.pixels for image in batch if isinstance(image, Decoded)]
         several = several or len(batch) == batch_size
-        if readable and several:
-            readable += readable[-1:] * (batch_size - len(readable))
-        probabilities = iter(model(np.stack(readable)) if readable else ())
-        for source, empty, height, width, error in batch:
-            probability = empty if error else next(probabilities)
-            yield Segmented(source, probability, height, width, error)
+        if pixels and several:
+            pixels += pixels[-1:] * (batch_size - len(pixels))
+        probabilities = iter(model(np.stack(pixels)) if pixels else ())
+        for image in batch:
+            if isinstance(image, Failure):
+                yield image
+            else:
+                _, height, width = image.resized
+                probability = next(probabilities)
+                yield Segmentation(image.source, probability, height, width, contract)

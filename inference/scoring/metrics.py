@@ -1,7 +1,7 @@
 """Scores of a segmentation, by the rules of the ISIC 2018 challenge, Task 1.
 
-Counts first, then ratios: whoever pools sums counts, whoever averages averages ratios of one image each.
-The rules for 0 / 0 are those of the official scorer (isic-challenge-scoring).
+Counts first, then ratios: pooled scores come from summed counts, mean scores from the ratios of each
+image. 0 / 0 follows the official scorer (isic-challenge-scoring).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ METRICS = (
     "jaccard",
     "thresholded_jaccard",
 )
-FAILURE = 0.65  # a jaccard below it counts 0 in the challenge's ranking
+FAILURE = 0.65  # a jaccard below it counts as 0 in the challenge's ranking
 
 
 def count(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Counts the pixels of a pair of masks.
+    """Counts true and false positives and negatives, pixel by pixel.
 
     Args:
-        truth, predicted: (..., H, W) bool or {0, 1}, of one shape.
+        truth, predicted: (..., H, W) bool or {0, 1}, of the same shape.
 
     Returns:
         (..., 4) int64: true positives, false positives, false negatives, true negatives.
@@ -43,10 +43,10 @@ def score(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Turns counts into scores.
 
     Args:
-        counts: (..., 4) as `count` returns them, of one image or summed over many.
+        counts: (..., 4) as `count` returns them, for one image or summed over many.
 
     Returns:
-        Every name of METRICS with its (...) float64 scores in [0, 1].
+        (...) float64 in [0, 1] for each name in METRICS.
     """
     tp, fp, fn, tn = np.moveaxis(np.asarray(counts, dtype=np.float64), -1, 0)
     jaccard = divide(tp, tp + fp + fn)
@@ -63,31 +63,31 @@ def score(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, and 1 where there was nothing to find."""
+    """part / whole, or 1 where whole is 0: nothing to find, and nothing found wrongly."""
     return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
 
 
-def average(counts: np.ndarray) -> dict[str, float]:
-    """Means over images of the scores of each: (images, 4) counts -> score by name."""
+def average_scores(counts: np.ndarray) -> dict[str, float]:
+    """Mean over images of each score: (images, 4) counts -> score by name."""
     return {name: float(scores.mean()) for name, scores in score(counts).items()}
 
 
 def bootstrap(
     counts: np.ndarray, resamples: int = 2000, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """95 % percentile intervals of the per-image means, images resampled with replacement.
+    """95 % percentile intervals of the mean scores, by resampling images with replacement.
 
-    Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+    Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
 
     Args:
         counts: (images, 4).
 
     Returns:
-        (low, high) by name of METRICS.
+        (low, high) for each name in METRICS.
     """
     rng = np.random.default_rng(seed)
     images = len(counts)
-    # A resample is how often each image was drawn, so that its mean is one matrix product.
+    # A resample is the number of times each image was drawn: its mean is then a matrix product.
     drawn = rng.multinomial(images, np.full(images, 1 / images), size=resamples) / images
     intervals = {}
     for name, scores in score(counts).items():

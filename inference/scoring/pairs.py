@@ -9,14 +9,14 @@ from pathlib import Path
 from inference.errors import InputError
 from inference.images.folders import find_images
 
-Pairs = dict[str, tuple[Path, Path]]  # image and true mask by name
+Pairs = dict[str, tuple[Path, Path]]  # name -> image, true mask
 
 
 def find_pairs(images: Path, masks: Path) -> Pairs:
     """Finds the image and the true mask of every name.
 
     Raises:
-        InputError: an image has no mask, or a mask no image.
+        InputError: an image has no mask, or a mask has no image.
     """
     names, truths = index_images(images), index_masks(masks)
     require_same_names(names, truths, images, masks)
@@ -24,11 +24,13 @@ def find_pairs(images: Path, masks: Path) -> Pairs:
 
 
 def pair_up(folders: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Pairs folders of images with those of their masks, which follow them.
+    """Groups a flat list, images masks images masks ..., into pairs of folders.
 
     Raises:
-        InputError: one is left over.
+        InputError: none are given, or one is left over.
     """
+    if not folders:
+        raise InputError("no folders given: name images and masks, as in data/test data/test_GT")
     if len(folders) % 2:
         raise InputError(
             f"{len(folders)} folders: images and masks come in pairs, as in data/test data/test_GT; "
@@ -47,16 +49,16 @@ def require_same_names(
     ):
         if alone := sorted(has - lacks):
             raise InputError(
-                f"{there}: {len(alone)} of the names in {here} are missing, {alone[0]} first; "
-                "images and masks must match one to one: add the missing or move the rest away"
+                f"{there}: {len(alone)} of the names in {here} are missing, the first is {alone[0]}; "
+                "images and masks must match one to one: add the missing ones or remove the others"
             )
 
 
 def index_images(folder: Path) -> dict[str, Path]:
-    """Maps names to image files below a folder, sorted: NAME.jpg.
+    """Maps names to the image files in a folder and all its subfolders, sorted: NAME.jpg.
 
     Raises:
-        InputError: `folder` does not exist or holds no image, or two images have one name.
+        InputError: no such folder, no image in it, or two images have the same name.
     """
     return index(folder, {path: path.stem for path, _ in find_images([folder])})
 
@@ -64,10 +66,10 @@ def index_images(folder: Path) -> dict[str, Path]:
 def index_masks(folder: Path) -> dict[str, Path]:
     """Maps the names of images to their masks: NAME_segmentation.png, NAME_mask.png or NAME.png.
 
-    Where there are files of the first two kinds, all others (overlays, sheets) are passed over.
+    If there are files of the first two kinds, all others (overlays, sheets) are ignored.
 
     Raises:
-        InputError: `folder` does not exist or holds no mask, or two masks are for one name.
+        InputError: no such folder, no mask in it, or two masks have the same name.
     """
     names = {path: image_name(path) for path, _ in find_images([folder])}
     marked = {path: name for path, name in names.items() if name != path.stem}
@@ -75,17 +77,17 @@ def index_masks(folder: Path) -> dict[str, Path]:
 
 
 def index(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
-    """Turns file -> name round, refusing a name that two files have."""
+    """Inverts file -> name; raises InputError if two files have the same name."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; give a folder")
+        raise InputError(f"{folder}: must be a folder; give the one that holds the files")
     files: dict[str, Path] = {}
     for path, name in sorted(names.items()):
         if name in files:
-            raise InputError(f"{files[name]} and {path} are both for {name}; keep one of them")
+            raise InputError(f"{files[name]} and {path} are both named {name}; keep one of them")
         files[name] = path
     return files
 
 
 def image_name(mask: Path) -> str:
-    """The name of the image that a mask file belongs to."""
+    """The name of the image to which a mask file belongs."""
     return re.sub(r"(_segmentation|_mask)$", "", mask.stem, flags=re.IGNORECASE)

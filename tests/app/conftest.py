@@ -17,7 +17,7 @@ import pytest
 
 from inference.images.folders import is_image
 from inference.images.write import write_image
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from training.synthesize import make_lesion
 
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -77,7 +78,7 @@ def test_upload_slide_download(
     assert "Area" in before
     with page.expect_download() as download:
         page.locator("#downloads a").first.click()
-    segment([str(photographs[0])], model, output=tmp_path)
+    segment([str(photographs[0])], SegmentOptions(model, tmp_path))
     expected = tmp_path / "lesion-0_segmentation.png"
     assert Path(download.value.path()).read_bytes() == expected.read_bytes()
 

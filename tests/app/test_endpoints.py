@@ -10,6 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own
@@ -24,7 +25,7 @@ def test_segment(client: Client, photographs: list[Path], model: Path, tmp_path:
     mask, overlay, geojson, measures = client.predict(
         handle_file(photographs[1]), 0.5, False, False, api_name="/segment"
     )
-    segment([str(photographs[1])], model, output=tmp_path)
+    segment([str(photographs[1])], SegmentOptions(model, tmp_path))
     assert Path(mask).read_bytes() == (tmp_path / "lesion-1_segmentation.png").read_bytes()
     assert Path(overlay).suffix == ".jpg" and Path(geojson).suffix == ".geojson"
     assert measures["area_px"] > 0

@@ -33,10 +33,10 @@ import app
 from pathlib import Path
 from app.service import Service
 from inference.cli import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 service = Service({{"one": Segmenter(Path({str(model)!r}), 1)}})
 try:
-    service.read(Path({str(path)!r}))
+    service.segmenter.segment(Path({str(path)!r}))
 except InputError as error:
     print(error)
 service.close()

@@ -11,24 +11,23 @@ import numpy as np
 import pytest
 
 from app.card import describe_model
-from app.prediction import PREVIEW, adjust, draw_heat, draw_preview
+from app.prediction import PREVIEW, draw_heat, draw_preview, predict
 from app.service import FIRST_ALONE, SECOND_ALONE, Service
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
 
 
-class Counting:
+class Counting(Segmenter):
     """A Segmenter that counts how often the model runs."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        self.contract, self.path = segmenter.contract, segmenter.path
-        self.segmenter, self.runs = segmenter, 0
+    runs = 0
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         self.runs += 1
-        return self.segmenter(images)
+        return super().__call__(images)
 
 
 @pytest.fixture
@@ -43,37 +42,38 @@ def test_the_mask_is_the_command_lines_byte_for_byte(
     service: Service, photographs: list[Path], model: Path, tmp_path: Path, number: int
 ) -> None:
     photograph = photographs[number]
-    products = service.write(service.read(photograph), service.contract)
-    segment([str(photograph)], model, output=tmp_path, save=("mask", "overlay", "geojson"))
-    for path in products[:3]:
+    files = service.save(service.segmenter.segment(photograph), photograph.stem)
+    segment([str(photograph)], SegmentOptions(model, tmp_path, ("mask", "overlay", "geojson")))
+    for path in files:
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
-def test_sliders_do_not_run_the_model_again(segmenter: Segmenter, photographs: list[Path]) -> None:
-    counting: Any = Counting(segmenter)
+def test_sliders_do_not_run_the_model_again(model: Path, photographs: list[Path]) -> None:
+    counting = Counting(model, 1)
     service = Service({"one": counting})
-    reading = service.read(photographs[0])
+    prediction = predict(counting, photographs[0])
     areas = []
     for threshold in (0.2, 0.5, 0.8):
-        contract = adjust(service.contract, threshold, largest=False, holes=False)
-        drawn, mask = draw_preview(reading, contract)
-        assert drawn.shape == reading.preview.shape and mask.shape == drawn.shape[:2]
-        written = cv2.imread(str(service.write(reading, contract).mask), cv2.IMREAD_UNCHANGED)
+        moved = prediction.cut(threshold, largest_region=False, fill_holes=False)
+        drawn, mask = draw_preview(moved)
+        assert drawn.shape == prediction.preview.shape and mask.shape == drawn.shape[:2]
+        path, *_ = service.save(moved.lesion, "lesion")
+        written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(np.asarray(written) > 0, mask)
         areas.append(np.count_nonzero(mask))
     assert areas[0] > areas[1] > areas[2]
-    draw_heat(reading)
+    draw_heat(prediction)
     assert counting.runs == 1
     service.close()
 
 
 def test_what_is_shown_of_a_large_photograph_is_small(
-    service: Service, photographs: list[Path]
+    segmenter: Segmenter, photographs: list[Path]
 ) -> None:
-    reading = service.read(photographs[2])
-    assert (reading.height, reading.width) == (900, 1300)
-    assert max(reading.preview.shape) == PREVIEW
-    assert draw_heat(reading).shape == reading.preview.shape
+    prediction = predict(segmenter, photographs[2])
+    assert (prediction.lesion.height, prediction.lesion.width) == (900, 1300)
+    assert max(prediction.preview.shape) == PREVIEW
+    assert draw_heat(prediction).shape == prediction.preview.shape
 
 
 def test_a_batch_is_what_the_command_line_makes(
@@ -91,12 +91,12 @@ def test_a_batch_is_what_the_command_line_makes(
             seen.append(total)
             yield result
 
-    batch = service.segment_all([photographs[0], broken, packed], service.contract, track)
+    batch = service.segment_all([photographs[0], broken, packed], track)
     assert seen == [3, 3, 3]
     assert [entry.row.image for entry in batch.done] == ["lesion-0.jpg", "more/inside/lesion.jpg"]
     assert [failure.image for failure in batch.failures] == ["broken.jpg"]
     assert len(batch.outlines) == 2
-    segment([str(photographs[0])], model, output=tmp_path / "cli")
+    segment([str(photographs[0])], SegmentOptions(model, tmp_path / "cli"))
     mask = "lesion-0_segmentation.png"
     with zipfile.ZipFile(batch.archive) as archive:
         names = set(archive.namelist())
@@ -107,7 +107,7 @@ def test_a_batch_is_what_the_command_line_makes(
 
 
 def test_equal_models_agree(service: Service, photographs: list[Path]) -> None:
-    found = service.compare(photographs[0], "one", "two")
+    found = service.compare_models(photographs[0], "one", "two")
     assert found.overlap == 1.0 and min(found.seconds) > 0
     assert np.array_equal(*found.outlines)
 
@@ -115,17 +115,14 @@ def test_equal_models_agree(service: Service, photographs: list[Path]) -> None:
 def test_models_that_differ_are_told_apart(
     service: Service, photographs: list[Path], segmenter: Segmenter
 ) -> None:
-    class Other:
+    class Other(Segmenter):
         """Says the opposite."""
 
-        contract = segmenter.contract
-
         def __call__(self, images: np.ndarray) -> np.ndarray:
-            return 1 - segmenter(images)
+            return 1 - super().__call__(images)
 
-    other: Any = Other()
-    service.models["two"] = other
-    found = service.compare(photographs[0], "one", "two")
+    service.models["two"] = Other(segmenter.path, 1)
+    found = service.compare_models(photographs[0], "one", "two")
     assert found.overlap < 0.01
     colours = {tuple(colour) for colour in found.difference.reshape(-1, 3).tolist()}
     assert {FIRST_ALONE, SECOND_ALONE} <= colours
@@ -137,7 +134,7 @@ def test_results_go_after_a_while_and_those_being_made_stay(
     monkeypatch.setattr("app.service.KEPT_SECONDS", 0.2)
     service = Service({"one": segmenter})
     unfinished = service.make_folder()
-    written = service.write(service.read(photographs[0]), service.contract).mask
+    written, *_ = service.save(segmenter.segment(photographs[0]), "lesion")
     assert written.exists()
     for _ in range(100):
         time.sleep(0.05)
@@ -154,7 +151,7 @@ def test_an_upload_is_an_image_or_a_zip_and_nothing_else(
     """A list would make the server read its own files, and fetch addresses."""
     names = tmp_path / "list.txt"
     names.write_text(f"{photographs[0]}\nhttp://127.0.0.1:9/x.jpg\n")
-    batch = service.segment_all([names], service.contract, lambda results, total: results)
+    batch = service.segment_all([names], lambda results, total: results)
     assert not batch.done and [failure.image for failure in batch.failures] == ["list.txt"]
 
 
@@ -173,7 +170,7 @@ def test_uploads_of_one_name_and_broken_zips_spoil_nothing(
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"PK")
     given = [photographs[0], twin, *zips, broken]
-    batch = service.segment_all(given, service.contract, lambda results, total: results)
+    batch = service.segment_all(given, lambda results, total: results)
     names = [entry.row.image for entry in batch.done]
     assert len(set(names)) == 4
     (failure,) = batch.failures
@@ -187,20 +184,20 @@ def test_too_many_at_once_are_refused(
 ) -> None:
     monkeypatch.setattr("app.service.MAX_FILES", 2)
     with pytest.raises(InputError, match="at most 2 at once"):
-        service.segment_all(photographs, service.contract, lambda results, total: results)
+        service.segment_all(photographs, lambda results, total: results)
 
 
 def test_what_cannot_be_read_is_one_line(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "text.jpg"
     path.write_text("no image")
     with pytest.raises(InputError, match=r"text\.jpg: is not an image"):
-        service.read(path)
+        predict(service.segmenter, path)
     empty = tmp_path / "empty.zip"
     zipfile.ZipFile(empty, "w").close()
-    batch = service.segment_all([empty], service.contract, lambda results, total: results)
+    batch = service.segment_all([empty], lambda results, total: results)
     assert [failure.image for failure in batch.failures] == ["empty.zip"]
     with pytest.raises(InputError, match="no images"):
-        service.segment_all([], service.contract, lambda results, total: results)
+        service.segment_all([], lambda results, total: results)
 
 
 def test_the_card_tells_the_scores_with_their_intervals(

@@ -40,7 +40,7 @@ from inference.images.write import write_image
 from inference.machine import usable_cores
 from inference.masks.png import write_runs
 from inference.masks.postprocess import find_lesion
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Segmented, map_ahead, segment_images
 from training import checkpoint as checkpoints
 from training.networks.unet import UNet

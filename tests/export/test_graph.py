@@ -15,7 +15,7 @@ from export.to_onnx import to_onnx
 from export.winograd import WinogradConv, WinogradUpConv
 from inference.contract import Contract
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from training.networks.unet import Arch, UNet, UpConv, conv_norm_relu
 
 # Operators that onnxruntime, OpenVINO and ATC all read.

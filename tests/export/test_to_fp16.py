@@ -13,7 +13,7 @@ from export.to_int8 import to_int8
 from export.to_om import to_om
 from export.verify import ParityError
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 
 
 def test_the_inside_is_float16_and_the_outside_stays(

@@ -17,13 +17,15 @@ from export.quantize import load_calibration
 from export.to_fp16 import to_fp16
 from export.to_int8 import MEASUREMENTS_KEY, to_int8
 from export.to_om import to_om
-from inference.benchmark import __main__ as benchmark
-from inference.benchmark.comparison import Row, Subject
+from inference.benchmark import subjects as benchmark
+from inference.benchmark.subjects import Subject
+from inference.benchmark.table import BenchmarkRow
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.images.pixels import read_resized
 from inference.models import SHIPPED_INT8
-from inference.runtime.session import Segmenter, installed_providers
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import installed_providers
 from training.networks.unet import UNet
 
 
@@ -118,17 +120,17 @@ def test_measurements_are_inside(exported: Path, quantized: Path) -> None:
     assert {path.name for path in quantized.parent.iterdir()} == {"model-int8.onnx"}
 
 
-Rows = tuple[list[Row], list[Row]]
+Rows = tuple[list[BenchmarkRow], list[BenchmarkRow]]
 
 
 def rows(dice: tuple[float | None, float | None], fps: tuple[float, float]) -> Rows:
     before = [
-        Row("m.onnx", "cpu", 1, fps=fps[0], dice=dice[0]),
-        Row("m.onnx", "openvino", 1, fps=fps[0] / 2, dice=dice[0]),
+        BenchmarkRow("m.onnx", "cpu", 1, fps=fps[0], dice=dice[0]),
+        BenchmarkRow("m.onnx", "openvino", 1, fps=fps[0] / 2, dice=dice[0]),
     ]
     after = [
-        Row("m.onnx", "cpu", 1, fps=fps[1] / 9, dice=dice[1]),
-        Row("m.onnx", "openvino", 1, fps=fps[1], dice=dice[1]),
+        BenchmarkRow("m.onnx", "cpu", 1, fps=fps[1] / 9, dice=dice[1]),
+        BenchmarkRow("m.onnx", "openvino", 1, fps=fps[1], dice=dice[1]),
     ]
     return before, after
 
@@ -145,7 +147,7 @@ def test_slower_or_worse_is_not_recommended() -> None:
         assert "IoU" in other
 
 
-def break_row(row: Row) -> None:
+def break_row(row: BenchmarkRow) -> None:
     row.fps, row.error = None, "no kernel"
 
 
@@ -193,7 +195,9 @@ def test_masks_are_compared_in_a_runtime_that_opens_both(
         failed = []
         for provider in providers:
             if models[0] != exported and provider in closed:
-                failed.append(Row(models[0].name, provider, 1, error=f"{models[0]}: no kernel"))
+                failed.append(
+                    BenchmarkRow(models[0].name, provider, 1, error=f"{models[0]}: no kernel")
+                )
             else:
                 # The CPU stands for OpenVINO too, which need not be installed.
                 subjects, _ = benchmark.open_subjects(models, ["cpu"], *rest)

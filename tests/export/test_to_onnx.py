@@ -12,7 +12,7 @@ from export.to_onnx import to_onnx
 from export.verify import ParityError
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from tests.training.reference_networks import ReferenceNetwork
 from training.networks.unet import ReferenceArch, UNet
 

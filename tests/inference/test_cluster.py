@@ -16,9 +16,10 @@ from PIL import Image
 
 from inference import cluster
 from inference.batch.job import Job
+from inference.batch.options import SegmentOptions
 from inference.cluster import Worker, segment_on_cluster
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
 from tests.inference.test_segment import contents
 from training.synthesize import make_lesion
@@ -31,6 +32,7 @@ import sys, threading, time
 from pathlib import Path
 from ray.cluster_utils import Cluster
 from inference import cluster
+from inference.batch.options import SegmentOptions
 
 folder, model, output, lose = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == "lose"
 cluster.IMAGES_PER_TASK = 4
@@ -48,8 +50,8 @@ def lose_machine():
 
 if lose:
     threading.Thread(target=lose_machine, daemon=True).start()
-code = cluster.segment_on_cluster([folder], model, output, ("mask", "csv"),
-                                  address=machines.address, cores=1)
+options = SegmentOptions(model, output, ("mask", "csv"))
+code = cluster.segment_on_cluster([folder], options, address=machines.address, cores=1)
 print("exit", code)
 machines.shutdown()
 """
@@ -78,7 +80,7 @@ def test_two_machines_of_which_one_is_lost(folder: Path, model: Path, tmp_path: 
     assert "exit 1" in done.stdout
     lost = int(done.stdout.split("lost after ")[1].split()[0])
     assert 20 <= lost < 159
-    assert segment([str(folder)], model, tmp_path / "one", ("mask", "csv")) == 1
+    assert segment([str(folder)], SegmentOptions(model, tmp_path / "one", ("mask", "csv"))) == 1
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
 
 
@@ -86,14 +88,14 @@ def test_what_cannot_begin_leaves_the_journal(
     folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few, output = [str(path) for path in sorted(folder.iterdir())[:3]], tmp_path / "masks"
-    segment(few, model, output)
+    segment(few, SegmentOptions(model, output))
     journal = (output / ".finished.jsonl").read_bytes()
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="pip install"):
-        segment_on_cluster(few, model, output)
+        segment_on_cluster(few, SegmentOptions(model, output))
     monkeypatch.setattr(cluster, "find_spec", lambda name: name)
-    with pytest.raises(InputError, match=r"a\.jpg: is no file"):
-        segment_on_cluster([*few, "http://localhost/a.jpg"], model, output)
+    with pytest.raises(InputError, match=r"a\.jpg: not a file"):
+        segment_on_cluster([*few, "http://localhost/a.jpg"], SegmentOptions(model, output))
     assert (output / ".finished.jsonl").read_bytes() == journal
 
 
@@ -103,11 +105,13 @@ def test_workers_use_what_auto_became(
     handed = []
 
     def compute(job: Job, workers: tuple[Any, ...], *_: object) -> Iterator[Any]:
-        handed.append(Worker(*workers).model.provider)  # type: ignore[attr-defined]
+        handed.append(Worker(*workers).segmenter.provider)  # type: ignore[attr-defined]
         yield from ()
 
     monkeypatch.setattr(cluster, "find_spec", lambda name: name)
     monkeypatch.setattr(cluster, "compute", compute)
-    segment_on_cluster([str(folder / "000.jpg")], model, tmp_path / "auto")
-    segment_on_cluster([str(folder / "000.jpg")], model, tmp_path / "cpu", provider="cpu")
+    segment_on_cluster([str(folder / "000.jpg")], SegmentOptions(model, tmp_path / "auto"))
+    segment_on_cluster(
+        [str(folder / "000.jpg")], SegmentOptions(model, tmp_path / "cpu", provider="cpu")
+    )
     assert handed == [Segmenter(model).provider, "cpu"]

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
 from inference.images.write import write_image
 from inference.masks.png import write_mask
 from inference.models import SHIPPED, read_held_out
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.scoring.metrics import METRICS
 from inference.segment import segment
 
@@ -87,7 +88,7 @@ def test_grey_levels_are_cut_above_128(folders: tuple[Path, Path, Path], tmp_pat
 
 def test_model_scores_as_its_masks_do(data: Path, model: Path, tmp_path: Path) -> None:
     images, truths = data / "test", data / "test_GT"
-    segment([str(images)], model, output=tmp_path / "made", save=("mask", "overlay"))
+    segment([str(images)], SegmentOptions(model, tmp_path / "made", ("mask", "overlay")))
     evaluate(images, truths, model=model, json_file=tmp_path / "model.json")
     by_masks = score_folder(images, truths, tmp_path / "made", tmp_path / "masks.json")
     assert json.loads((tmp_path / "model.json").read_text()) == by_masks
@@ -100,7 +101,7 @@ def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -
     whole = prediction.read_bytes()
 
     prediction.unlink()
-    with pytest.raises(InputError, match=r"made: 1 of the names.* ISIC_0000003 first"):
+    with pytest.raises(InputError, match=r"made: 1 of the names.* first is ISIC_0000003"):
         evaluate(images, truths, predictions=made)
     write_image(prediction, np.zeros((30, 41), np.uint8))
     with pytest.raises(InputError, match=r"is 41 x 30, its mask .* is 40 x 30"):
@@ -110,9 +111,9 @@ def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -
         evaluate(images, truths, predictions=made)
     prediction.write_bytes(whole)
     (truths / "ISIC_0000005_segmentation.png").unlink()
-    with pytest.raises(InputError, match=r"truths: 1 of the names.* ISIC_0000005 first"):
+    with pytest.raises(InputError, match=r"truths: 1 of the names.* first is ISIC_0000005"):
         evaluate(images, truths, predictions=made)
-    with pytest.raises(InputError, match="one of the two"):
+    with pytest.raises(InputError, match="only one of them"):
         evaluate(images, truths, model=model, predictions=made)
 
 
@@ -145,6 +146,6 @@ def test_training_images_of_the_shipped_model_are_warned_of(
         write_mask(truths / f"{name}_segmentation.png", np.eye(30, 40, dtype=bool))
     evaluate(images, truths)
     warning = capsys.readouterr().err
-    assert "warning: 1 of 3 images, ISIC_9999999 first" in warning
+    assert "warning: 1 of 3 images, the first is ISIC_9999999" in warning
     evaluate(images, truths, model=SHIPPED)  # named: it is the user's to know
     assert "warning" not in capsys.readouterr().err

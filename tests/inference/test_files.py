@@ -1,83 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from inference.errors import InputError
-from inference.files import replacing
-from inference.images.folders import find_images
-from inference.scoring.pairs import index_images, index_masks
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    names = (
-        "a.jpg",
-        "b.PNG",
-        "notes.txt",
-        ".hidden.jpg",
-        "sub/c.tiff",
-        ".git/d.jpg",
-        "sub/e/f.bmp",
-    )
-    for name in names:
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return tmp_path / "tree"
-
-
-def relatives(*inputs: str | Path) -> list[str]:
-    return [relative.as_posix() for _, relative in find_images(inputs)]
-
-
-def test_folders_are_searched_to_the_bottom(tree: Path) -> None:
-    assert relatives(tree) == ["a.jpg", "b.PNG", "sub/c.tiff", "sub/e/f.bmp"]
-
-
-def test_files_and_patterns(tree: Path) -> None:
-    assert relatives(tree / "sub" / "c.tiff") == ["c.tiff"]
-    assert relatives(f"{tree}/*.jpg") == ["a.jpg"]
-    assert relatives(f"{tree}/**/*.bmp") == ["sub/e/f.bmp"]
-    assert relatives(f"{tree}/s*") == ["sub/c.tiff", "sub/e/f.bmp"]
-
-
-def test_an_image_named_twice_comes_once(tree: Path) -> None:
-    assert relatives(tree / "a.jpg", tree, f"{tree}/*.jpg").count("a.jpg") == 1
-
-
-def test_a_name_with_brackets_is_a_name(tmp_path: Path) -> None:
-    (tmp_path / "lesion [1].jpg").touch()
-    assert relatives(tmp_path / "lesion [1].jpg") == ["lesion [1].jpg"]
-
-
-def test_what_is_not_there_is_named(tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere: no such file, folder or pattern"):
-        find_images([tree, "nowhere"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="empty: holds no image"):
-        find_images([tmp_path / "empty"])
-
-
-def test_masks_are_found_by_the_name_of_the_image(tmp_path: Path) -> None:
-    for name in ("x_segmentation.png", "y_mask.png", "x_overlay.jpg", "sheet.jpg"):
-        (tmp_path / name).touch()
-    assert {name: path.name for name, path in index_masks(tmp_path).items()} == {
-        "x": "x_segmentation.png",
-        "y": "y_mask.png",
-    }
-
-
-def test_plain_masks_are_found_where_there_are_no_others(tmp_path: Path) -> None:
-    for name in ("x.png", "y.png"):
-        (tmp_path / name).touch()
-    assert list(index_masks(tmp_path)) == ["x", "y"]
-
-
-def test_two_files_for_one_name_are_refused(tmp_path: Path) -> None:
-    for name in ("x.png", "x.jpg"):
-        (tmp_path / name).touch()
-    with pytest.raises(InputError, match="both for x"):
-        index_images(tmp_path)
+from inference.files import TEMPORARY, replacing, write_json
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -85,9 +11,28 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with replacing(path) as temporary:
         temporary.write_text("first")
         assert not path.exists() and temporary.suffix == ".txt"
+        assert TEMPORARY.fullmatch(temporary.name)
     assert path.read_text() == "first"
     with pytest.raises(RuntimeError), replacing(path) as temporary:
         temporary.write_text("half of the sec")
         raise RuntimeError
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    with pytest.raises(OSError, match="full") as caught, replacing(path):
+        raise OSError(28, "disk full")
+    assert caught.value.filename == str(path)
+
+
+def test_json_is_one_line_or_indented(tmp_path: Path) -> None:
+    path, content = tmp_path / "new" / "file.json", {"läsion": [1, 2]}
+    write_json(path, content)
+    assert path.read_bytes().count(b"\n") == 1 and json.loads(path.read_bytes()) == content
+    write_json(path, content, indent=2)
+    assert path.read_text().splitlines()[2] == "    1," and json.loads(path.read_bytes()) == content
+    with pytest.raises(TypeError):
+        write_json(path, {"path": path})
+    assert json.loads(path.read_bytes()) == content

@@ -32,7 +32,7 @@ def test_answers_of_programs() -> None:
 
 
 def test_a_program_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "PATIENCE", 1)
+    monkeypatch.setattr(machine, "MAX_SECONDS", 1)
     answer = ask(sys.executable, "-c", "import time; time.sleep(60)")
     assert answer == (False, "no answer within 1 s")
 

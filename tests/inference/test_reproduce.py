@@ -7,9 +7,10 @@ from inference import models
 from inference import reproduce as module
 from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8, read_held_out
-from inference.reproduce import PUBLISHED, reproduce
+from inference.reproduce import reproduce
 from inference.scoring.metrics import METRICS
 from inference.scoring.pairs import index_images
+from inference.scoring.published import PUBLISHED
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_folders_are_pairs_and_hold_test_images(data: Path, held_out: list[str])
         reproduce([])
     with pytest.raises(InputError, match="3 folders: images and masks come in pairs"):
         reproduce([data / "test", data / "test_GT", data / "valid"])
-    with pytest.raises(InputError, match=r"valid: holds none of the 2 test images"):
+    with pytest.raises(InputError, match=r"valid: has none of the 2 test images"):
         reproduce([data / "valid", data / "valid_GT"])
 
 

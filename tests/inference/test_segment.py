@@ -7,6 +7,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,13 +15,13 @@ import pytest
 from PIL import Image
 
 from inference.batch.job import parse_shard
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
-from inference.images.pixels import read_image, read_levels, read_mask, read_resized
-from inference.masks.formats import decode_geojson, decode_rle
+from inference.images.pixels import read_image, read_levels, read_mask
 from inference.masks.png import write_mask
-from inference.masks.postprocess import make_mask
-from inference.runtime.session import Provider, Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
+from tests.inference.masks.test_formats import OLD_NUMPY, draw_geojson
 from training.synthesize import make_lesion
 
 
@@ -44,15 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_masks_are_those_of_the_model(folder: Path, model: Path, tmp_path: Path) -> None:
-    assert segment([str(folder)], model, tmp_path) == 1
+    assert segment([str(folder)], SegmentOptions(model, tmp_path)) == 1
     segmenter = Segmenter(model)
     with (tmp_path / "masks.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [Path(row["image"]).name for row in rows] == [f"{i}.jpg" for i in range(5)]
     for row in rows:
-        image = read_resized(Path(row["image"]), segmenter.contract.size)
-        (probability,) = segmenter(image.pixels[None])
-        expected = make_mask(probability, image.height, image.width, segmenter.contract)
+        expected = segmenter.segment(row["image"]).mask
         assert np.array_equal(read_mask(tmp_path / row["mask"]), expected)
         assert int(row["lesion_px"]) == np.count_nonzero(expected)
         assert float(row["lesion_percent"]) == pytest.approx(100 * expected.mean(), abs=1e-3)
@@ -73,22 +72,25 @@ def test_files_are_the_same_for_any_threads_and_batches(
     found = []
     for number, (batch_size, threads) in enumerate([(1, 1), (3, 2), (16, 4)]):
         output = tmp_path / str(number)
-        assert segment([str(folder)], model, output, save, batch_size, threads) == 1
+        options = SegmentOptions(model, output, save, batch_size)
+        assert segment([str(folder)], options, threads) == 1
         found.append(contents(output))
     assert found[0] == found[1] == found[2]
     assert len(found[0]) == 5 * 6 + 4
 
 
+@pytest.mark.filterwarnings(OLD_NUMPY)
 def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.mask", reason="pycocotools is not installed")
     save = ("mask", "overlay", "contour", "rle", "geojson", "probability", "csv")
-    segment([str(folder / "0.jpg"), str(folder / "1.jpg")], model, tmp_path, save, mm_per_pixel=0.1)
+    images = [str(folder / "0.jpg"), str(folder / "1.jpg")]
+    segment(images, SegmentOptions(model, tmp_path, save, mm_per_pixel=0.1))
     for name in "01":
         mask = read_mask(tmp_path / f"{name}_segmentation.png")
-        assert np.array_equal(
-            decode_rle(json.loads((tmp_path / f"{name}_rle.json").read_text())), mask
-        )
+        rle = json.loads((tmp_path / f"{name}_rle.json").read_text())
+        assert np.array_equal(coco.decode(rle), mask)
         feature = json.loads((tmp_path / f"{name}.geojson").read_text())
-        assert np.array_equal(decode_geojson(feature), mask)
+        assert np.array_equal(draw_geojson(feature), mask)
         probability = read_levels(tmp_path / f"{name}_probability.png")
         sure = np.abs(probability.astype(int) - 128) > 1
         assert np.array_equal(probability[sure] > 128, mask[sure])
@@ -110,7 +112,7 @@ def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Pa
 
 
 def test_millimetres_only_where_they_are_known(folder: Path, model: Path, tmp_path: Path) -> None:
-    segment([str(folder / "0.jpg")], model, tmp_path, ("csv",))
+    segment([str(folder / "0.jpg")], SegmentOptions(model, tmp_path, ("csv",)))
     assert "_mm" not in (tmp_path / "measures.csv").read_text()
     assert set(contents(tmp_path)) == {"masks.csv", "errors.csv", "measures.csv"}
 
@@ -129,26 +131,29 @@ def test_a_mask_is_read_alike_by_all(tmp_path: Path) -> None:
 
 
 def test_the_report_needs_no_other_file(folder: Path, model: Path, tmp_path: Path) -> None:
-    segment([str(folder)], model, tmp_path, ("mask", "report", "sheet"))
+    segment([str(folder)], SegmentOptions(model, tmp_path, ("mask", "report", "sheet")))
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 5 and "broken.jpg" in page
     assert 'src="http' not in page and "href" not in page
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width == 5 * 192
     with pytest.raises(InputError, match="add mask"):
-        segment([str(folder)], model, tmp_path, ("report",))
+        segment([str(folder)], SegmentOptions(model, tmp_path, ("report",)))
 
 
 def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
     summary_file = tmp_path / "summary.json"
-    segment([str(folder)], model, tmp_path / "masks", json_file=summary_file)
+    segment([str(folder)], SegmentOptions(model, tmp_path / "masks", json_file=summary_file))
     summary = json.loads(summary_file.read_text())
     assert (summary["images"], summary["errors"], summary["kept"]) == (5, 1, 0)
     assert set(summary["stages"]) == {"decode", "infer", "write"}
     assert all(seconds > 0 for seconds in summary["stages"].values())
     assert summary["fps"] * summary["seconds"] == pytest.approx(5, rel=0.05)
     (tmp_path / "masks" / "0_segmentation.png").unlink()
-    segment([str(folder)], model, tmp_path / "masks", json_file=summary_file, resume=True)
+    segment(
+        [str(folder)],
+        SegmentOptions(model, tmp_path / "masks", json_file=summary_file, resume=True),
+    )
     summary = json.loads(summary_file.read_text())
     assert summary["kept"] == 4
     assert summary["fps"] * summary["seconds"] == pytest.approx(1, rel=0.2)
@@ -158,7 +163,9 @@ def test_names_in_the_report_are_text(folder: Path, model: Path, tmp_path: Path)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "<b>x.jpg").write_bytes((folder / "0.jpg").read_bytes())
     (tmp_path / "images" / "<i>&.jpg").write_bytes(b"no image")
-    segment([str(tmp_path / "images")], model, tmp_path / "masks", ("mask", "report"))
+    segment(
+        [str(tmp_path / "images")], SegmentOptions(model, tmp_path / "masks", ("mask", "report"))
+    )
     page = (tmp_path / "masks" / "report.html").read_text()
     assert "&lt;b&gt;x.jpg" in page and page.count("&lt;i&gt;&amp;.jpg") == 2
     assert "<b>" not in page and "<i>" not in page
@@ -171,27 +178,29 @@ def test_cores_of_others_are_left_alone(
     opened: list[int] = []
     open_model = Segmenter.__init__
 
-    def note(self: Segmenter, path: Path, threads: int, provider: Provider) -> None:
+    def note(self: Segmenter, path: Path, threads: int, *others: Any) -> None:
         opened.append(threads)
-        open_model(self, path, threads, provider)
+        open_model(self, path, threads, *others)
 
     monkeypatch.setattr(Segmenter, "__init__", note)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
-    assert segment([str(folder / "0.jpg")], model, tmp_path) == 0
+    assert segment([str(folder / "0.jpg")], SegmentOptions(model, tmp_path)) == 0
     assert opened == [2]
 
 
 @pytest.mark.parametrize("size", [0, -1, math.inf, math.nan])
 def test_a_pixel_has_a_size(size: float, folder: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="above 0 and finite"):
-        segment([str(folder)], model, tmp_path, mm_per_pixel=size)
+        segment([str(folder)], SegmentOptions(model, tmp_path, mm_per_pixel=size))
 
 
 def test_shards_part_the_images(folder: Path, model: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    segment([str(folder)], model, whole)
-    codes = [segment([str(folder)], model, parts, shard=f"{i}/3") for i in (1, 2, 3)]
+    segment([str(folder)], SegmentOptions(model, whole))
+    codes = [
+        segment([str(folder)], SegmentOptions(model, parts), shard=f"{i}/3") for i in (1, 2, 3)
+    ]
     assert sorted(codes) == [0, 0, 1]  # the broken one is in one part
     masks = {name: data for name, data in contents(whole).items() if name.endswith(".png")}
     assert {name: data for name, data in contents(parts).items() if name.endswith(".png")} == masks
@@ -199,7 +208,7 @@ def test_shards_part_the_images(folder: Path, model: Path, tmp_path: Path) -> No
     assert [len(part) for part in lines] == [2, 2, 1] or sum(map(len, lines)) == 5
     # Resumed without a shard, all that they did is gathered; nothing is computed again.
     times = {path: path.stat().st_mtime_ns for path in parts.rglob("*.png")}
-    assert segment([str(folder)], model, parts, resume=True) == 1
+    assert segment([str(folder)], SegmentOptions(model, parts, resume=True)) == 1
     assert contents(parts)["masks.csv"] == contents(whole)["masks.csv"]
     assert {path: path.stat().st_mtime_ns for path in parts.rglob("*.png")} == times
 

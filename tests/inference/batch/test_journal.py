@@ -17,12 +17,13 @@ import pytest
 from PIL import Image
 
 from inference.batch.journal import ResumeJournal, remove_leftovers, stamp
-from inference.batch.writer import Done, Row
+from inference.batch.options import SegmentOptions
+from inference.batch.writer import Done, MaskRow
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.files import replacing
 from inference.images.find import find_sources
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
 from tests.inference.test_segment import contents
 from training.synthesize import make_lesion
@@ -43,13 +44,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_killed_twenty_times(folder: Path, model: Path, tmp_path: Path) -> None:
     save = ("mask", "rle", "csv")
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
-    assert segment([str(folder)], model, undisturbed, save) == 1
+    assert segment([str(folder)], SegmentOptions(model, undisturbed, save)) == 1
 
     # One process is started that forks, and the forks are killed: twenty starts would take long.
     code = f"""
 import os, random, signal, time
 from pathlib import Path
 import inference.segment
+from inference.batch.options import SegmentOptions
 chance = random.Random(1)
 output = Path({str(disturbed)!r})
 masks = lambda: len(list(output.glob("*.png")))
@@ -57,8 +59,8 @@ for number in range({KILLS}):
     enough = masks() + chance.randrange(6)
     child = os.fork()
     if not child:
-        inference.segment.segment([{str(folder)!r}], Path({str(model)!r}), output, {save!r},
-                                  batch_size=1, threads=2, resume=True)
+        options = SegmentOptions(Path({str(model)!r}), output, {save!r}, batch_size=1, resume=True)
+        inference.segment.segment([{str(folder)!r}], options, threads=2)
         os._exit(0)
     while masks() < enough and not os.waitpid(child, os.WNOHANG)[0]:
         pass
@@ -70,7 +72,7 @@ for number in range({KILLS}):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert done == ["killed"] * KILLS
-    assert segment([str(folder)], model, disturbed, save, resume=True) == 1
+    assert segment([str(folder)], SegmentOptions(model, disturbed, save, resume=True)) == 1
     assert contents(disturbed) == contents(undisturbed)
     assert {path.name for path in disturbed.iterdir() if path.name[0] == "."} == {".finished.jsonl"}
 
@@ -85,19 +87,19 @@ def test_a_command_that_is_killed(folder: Path, model: Path, tmp_path: Path) -> 
     assert process.wait() == -signal.SIGKILL
     written = len(list((tmp_path / "masks").glob("*.png")))
     assert 10 <= written < 119 and not (tmp_path / "masks" / "masks.csv").exists()
-    assert segment([str(folder)], model, tmp_path / "masks", resume=True) == 1
+    assert segment([str(folder)], SegmentOptions(model, tmp_path / "masks", resume=True)) == 1
     assert len((tmp_path / "masks" / "masks.csv").read_text().splitlines()) == 1 + 119
 
 
 def test_what_is_finished_and_whole_stays(folder: Path, model: Path, tmp_path: Path) -> None:
-    segment([str(folder)], model, tmp_path)
+    segment([str(folder)], SegmentOptions(model, tmp_path))
     first = contents(tmp_path)
     times = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.png")}
     lost, cut, changed = (f"{i:03}_segmentation.png" for i in (3, 7, 9))
     (tmp_path / lost).unlink()
     (tmp_path / cut).write_bytes(first[cut][:40])
     os.utime(folder / "009.jpg")
-    assert segment([str(folder)], model, tmp_path, resume=True) == 1
+    assert segment([str(folder)], SegmentOptions(model, tmp_path, resume=True)) == 1
     assert contents(tmp_path) == first
     now = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.png")}
     assert {name for name in now if now[name] != times[name]} == {lost, cut, changed}
@@ -105,31 +107,31 @@ def test_what_is_finished_and_whole_stays(folder: Path, model: Path, tmp_path: P
 
 def test_more_products_are_added(folder: Path, model: Path, tmp_path: Path) -> None:
     few = [str(path) for path in sorted(folder.iterdir())[:6]]
-    segment(few, model, tmp_path)
-    segment(few, model, tmp_path, ("mask", "csv"), resume=True)
+    segment(few, SegmentOptions(model, tmp_path))
+    segment(few, SegmentOptions(model, tmp_path, ("mask", "csv"), resume=True))
     assert len((tmp_path / "measures.csv").read_text().splitlines()) == 7
 
 
 def test_another_model_is_not_mixed_in(folder: Path, model: Path, tmp_path: Path) -> None:
     few = [str(folder / "000.jpg")]
-    segment(few, model, tmp_path / "masks")
+    segment(few, SegmentOptions(model, tmp_path / "masks"))
     other = tmp_path / "other.onnx"
     other.write_bytes(model.read_bytes() + b"\0")
     with ResumeJournal(tmp_path / "masks", "", {"models": ["x"]}, resume=False):
         pass
     with pytest.raises(InputError, match="another model or other settings"):
-        segment(few, model, tmp_path / "masks", resume=True)
-    assert segment(few, model, tmp_path / "masks") == 0  # begun anew
+        segment(few, SegmentOptions(model, tmp_path / "masks", resume=True))
+    assert segment(few, SegmentOptions(model, tmp_path / "masks")) == 0  # begun anew
 
 
 def test_a_cut_line_counts_for_nothing(folder: Path, model: Path, tmp_path: Path) -> None:
     few = [str(path) for path in sorted(folder.iterdir())[:6]]
-    segment(few, model, tmp_path)
+    segment(few, SegmentOptions(model, tmp_path))
     first = contents(tmp_path)
     journal = tmp_path / ".finished.jsonl"
     journal.write_bytes(journal.read_bytes()[:-30])
     for _ in range(2):
-        assert segment(few, model, tmp_path, resume=True) == 0
+        assert segment(few, SegmentOptions(model, tmp_path, resume=True)) == 0
         assert contents(tmp_path) == first
 
 
@@ -141,11 +143,11 @@ def test_a_member_of_a_replaced_archive_is_done_again(
     for number in ("000", "003"):
         with zipfile.ZipFile(archive, "w") as file:
             file.write(folder / f"{number}.jpg", "image.jpg")
-        segment([str(archive)], model, output, resume=True)
+        segment([str(archive)], SegmentOptions(model, output, resume=True))
         masks.append((output / "image_segmentation.png").read_bytes())
     assert masks[0] != masks[1]
     time_ns = (output / "image_segmentation.png").stat().st_mtime_ns
-    segment([str(archive)], model, output, resume=True)
+    segment([str(archive)], SegmentOptions(model, output, resume=True))
     assert (output / "image_segmentation.png").stat().st_mtime_ns == time_ns  # the same: kept
 
 
@@ -166,7 +168,7 @@ def test_what_tells_that_a_source_is_the_same(tmp_path: Path) -> None:
 
 def test_an_address_is_never_kept(tmp_path: Path) -> None:
     ((address, relative),) = find_sources(["http://localhost/a.jpg"])
-    done = Done(Row("", "", 1, 1, 0, 0.0), None)
+    done = Done(MaskRow("", "", 1, 1, 0, 0.0), None)
     with ResumeJournal(tmp_path, "", {}, resume=False) as journal:
         journal.add(address, relative, done, [])
     with ResumeJournal(tmp_path, "", {}, resume=True) as journal:
@@ -178,7 +180,7 @@ def test_what_masks_depend_on_is_not_mixed(
     changed: str, folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = [str(folder / "000.jpg")]
-    segment(few, model, tmp_path, provider="cpu")
+    segment(few, SegmentOptions(model, tmp_path, provider="cpu"))
     opened = Segmenter.__init__
 
     def open_otherwise(self: Segmenter, *args: Any) -> None:
@@ -190,7 +192,7 @@ def test_what_masks_depend_on_is_not_mixed(
 
     monkeypatch.setattr(Segmenter, "__init__", open_otherwise)
     with pytest.raises(InputError, match=rf"other settings \({changed}\)"):
-        segment(few, model, tmp_path, provider="cpu", resume=True)
+        segment(few, SegmentOptions(model, tmp_path, provider="cpu", resume=True))
 
 
 def test_a_mask_that_another_image_has_overwritten_is_not_kept(
@@ -200,10 +202,10 @@ def test_a_mask_that_another_image_has_overwritten_is_not_kept(
     for name, number in (("a.jpg", "000"), ("x/a.jpg", "003")):
         (tmp_path / "dd" / name).write_bytes((folder / f"{number}.jpg").read_bytes())
     whole, part, output = str(tmp_path / "dd"), str(tmp_path / "dd" / "x"), tmp_path / "masks"
-    segment([whole], model, output)
+    segment([whole], SegmentOptions(model, output))
     first = contents(output)
     for given in (part, whole):
-        assert segment([given], model, output, resume=True) == 0
+        assert segment([given], SegmentOptions(model, output, resume=True)) == 0
     assert contents(output) == first
 
 

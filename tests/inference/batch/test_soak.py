@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
 from tests.inference.test_segment import contents
 from training.synthesize import make_lesion
@@ -27,6 +28,7 @@ BROKEN = (b"", b"text", b"\xff\xd8\xff\xe0 cut", b"\x89PNG\r\n\x1a\n cut", b"GIF
 PROGRAM = """
 import json, sys, threading, time
 from pathlib import Path
+from inference.batch.options import SegmentOptions
 from inference.segment import segment
 
 def resident():
@@ -40,7 +42,7 @@ def sample():
 
 threading.Thread(target=sample, daemon=True).start()
 folder, model, output = sys.argv[1:]
-code = segment([folder], Path(model), Path(output), ("mask", "csv", "rle"))
+code = segment([folder], SegmentOptions(Path(model), Path(output), ("mask", "csv", "rle")))
 third = len(samples) // 3
 print(json.dumps([code, max(samples[third : 2 * third]), max(samples[2 * third :])]))
 """
@@ -78,5 +80,5 @@ def test_soak(folder: Path, model: Path, tmp_path: Path) -> None:
     assert len((many / "masks.csv").read_text().splitlines()) == 1 + IMAGES - len(errors)
 
     save = ("mask", "csv", "rle")
-    assert segment([str(folder)], model, single, save, batch_size=1, threads=1) == 1
+    assert segment([str(folder)], SegmentOptions(model, single, save, batch_size=1), threads=1) == 1
     assert contents(many) == contents(single)

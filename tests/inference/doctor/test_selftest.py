@@ -7,12 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from inference.doctor import selftest as trial
+from inference.doctor.selftest import DARKNESS, selftest
 from inference.errors import InputError
-from inference.runtime.session import Segmenter
+from inference.runtime.segmenter import Segmenter
 
 
-def test_the_network_of_the_trial_is_the_file_that_onnx_would_write() -> None:
+def test_the_network_is_the_file_that_onnx_would_write() -> None:
     constants = {
         "w": np.full((1, 3, 1, 1), -0.04, np.float32),
         "b": np.full(1, 15, np.float32),
@@ -35,18 +35,18 @@ def test_the_network_of_the_trial_is_the_file_that_onnx_would_write() -> None:
     opset = [helper.make_opsetid("", 17)]
     expected = helper.make_model(graph, opset_imports=opset, ir_version=8)
     expected.metadata_props.add(key="contract", value='{"size": 64}')
-    assert onnx.load_from_string(trial.DARKNESS) == expected
+    assert onnx.load_from_string(DARKNESS) == expected
 
 
 @pytest.mark.parametrize("provider", ["cpu", "auto"])
 def test_a_made_up_lesion_is_found(provider: str, capsys: pytest.CaptureFixture[str]) -> None:
-    trial.trial(provider)  # type: ignore[arg-type]
+    selftest(provider)  # type: ignore[arg-type]
     said = capsys.readouterr().out
     assert said.startswith("a made-up lesion found with dice 0.99") and said.count("\n") == 1
 
 
 def test_a_model_is_described(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    trial.trial("cpu", model)
+    selftest("cpu", model)
     said = capsys.readouterr().out
     megabytes = model.stat().st_size / 1e6
     assert f"on cpu; input 64 x 64, threshold 0.5, {megabytes:.1f} MB\n" in said
@@ -58,4 +58,4 @@ def test_a_provider_that_computes_wrongly_is_an_error(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Segmenter, "__call__", compute)
     with pytest.raises(InputError, match=r"cpu computes wrongly: dice 0\.000"):
-        trial.trial("cpu")
+        selftest("cpu")

@@ -22,13 +22,14 @@ from PIL import Image
 
 from inference.batch import job
 from inference.batch import writer as products
+from inference.batch.options import SegmentOptions
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.find import find_sources
 from inference.images.pixels import Source
 from inference.masks import drawing as outputs
 from inference.runtime import stream
-from inference.runtime.stream import segment_images
+from inference.runtime.stream import segment_files
 from inference.segment import segment
 from training.synthesize import make_lesion
 
@@ -54,7 +55,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def run_through(folder: Path, model: Path) -> dict[str, str]:
     """Segments the folder: the good ones are always done. What went wrong, by name."""
     output = folder.parent / "masks"
-    code = segment([str(folder)], model, output)
+    code = segment([str(folder)], SegmentOptions(model, output))
     errors = {Path(row["image"]).name: row["error"] for row in rows(output / "errors.csv")}
     done = {Path(row["image"]).name for row in rows(output / "masks.csv")}
     assert {"a.jpg", "z.png"} <= done and not done & errors.keys()
@@ -102,7 +103,7 @@ BAD: dict[str, tuple[str, Picture, str]] = {
     "a dangling link": ("b.jpg", lambda path: path.symlink_to("nowhere.jpg"), "No such file"),
     "a link to itself": ("b.jpg", lambda path: path.symlink_to(path), "[Ll]evels of symbolic"),
     "a sparse file": ("b.jpg", lambda path: make_sparse(path, 2**42), "up to"),
-    "a pipe": ("b.jpg", os.mkfifo, "is no file"),
+    "a pipe": ("b.jpg", os.mkfifo, "is not a regular file"),
     "a folder named as an image": ("b.jpg", lambda path: path.mkdir(), ""),
 }
 
@@ -234,8 +235,9 @@ def test_files_that_may_not_be_read(folder: Path, unprivileged: None) -> None:
             return np.zeros(images.shape[:3], np.float32)
 
     paths = [path for path, _ in find_sources([folder])]
-    errors = list(segment_images(Blank(), paths, lambda image: image.error))
-    assert "Permission denied" in errors[0] and errors[1] == ""
+    blank: Any = Blank()
+    results = list(segment_files(blank, paths, lambda image: ""))
+    assert "Permission denied" in results[0].error and results[1] == ""
 
 
 def test_a_folder_that_may_not_be_read_is_named(folder: Path, unprivileged: None) -> None:
@@ -253,7 +255,7 @@ def test_one_name_in_two_folders(folder: Path, model: Path, tmp_path: Path) -> N
     assert {"left/same_segmentation.png", "right/same_segmentation.png"} < masks
     # Given one by one, they are told apart by their folders as well.
     given = [str(folder / sub / "same.jpg") for sub in ("left", "right")]
-    assert segment(given, model, tmp_path / "again") == 0
+    assert segment(given, SegmentOptions(model, tmp_path / "again")) == 0
     assert {
         path.relative_to(tmp_path / "again").as_posix() for path in tmp_path.glob("again/*/*")
     } == {
@@ -265,16 +267,16 @@ def test_one_name_in_two_folders(folder: Path, model: Path, tmp_path: Path) -> N
 def test_the_output_folder_may_lie_in_the_input(folder: Path, model: Path) -> None:
     output = folder / "masks"
     for _ in range(2):
-        assert segment([str(folder)], model, output, save=("mask", "overlay")) == 0
+        assert segment([str(folder)], SegmentOptions(model, output, ("mask", "overlay"))) == 0
         assert len(rows(output / "masks.csv")) == 2
     with pytest.raises(InputError, match="holds all the images given"):
-        segment([str(output)], model, output)
+        segment([str(output)], SegmentOptions(model, output))
 
 
 def test_the_output_folder_is_no_file(folder: Path, model: Path) -> None:
     before = (folder / "a.jpg").read_bytes()
     with pytest.raises(InputError, match=r"a\.jpg: is a file; give a folder"):
-        segment([str(folder / "z.png")], model, folder / "a.jpg")
+        segment([str(folder / "z.png")], SegmentOptions(model, folder / "a.jpg"))
     assert (folder / "a.jpg").read_bytes() == before
 
 
@@ -313,13 +315,13 @@ def test_no_name_leads_out_of_the_output_folder(
         (tmp_path / name).parent.mkdir(parents=True)
         PICTURE.save(tmp_path / name)
     monkeypatch.chdir(tmp_path / "dd" / "x")
-    assert segment(["a.jpg", "../other/a.jpg"], model, Path("o2/inner")) == 0
+    assert segment(["a.jpg", "../other/a.jpg"], SegmentOptions(model, Path("o2/inner"))) == 0
     assert not list(Path("o2").glob("other"))
     assert Path("o2/inner/other/a_segmentation.png").exists()
     assert Path("o2/inner/x/a_segmentation.png").exists()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="would lead out of"):
-        segment(["dd/*/../../photos/*.jpg"], model, Path("o3"))
+    with pytest.raises(InputError, match="would be outside"):
+        segment(["dd/*/../../photos/*.jpg"], SegmentOptions(model, Path("o3")))
 
 
 def test_a_disk_that_fills(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,10 +352,10 @@ def test_a_disk_that_is_really_full(folder: Path, model: Path) -> None:
         filler = output / "filler"
         filler.write_bytes(bytes(7 * 4096))
         with pytest.raises(OSError, match=r"No space left.*small"):
-            segment([str(folder)], model, output)
+            segment([str(folder)], SegmentOptions(model, output))
         assert not [path for path in output.iterdir() if path.suffix != ".jsonl" and path != filler]
         filler.unlink()
-        assert segment([str(folder)], model, output, resume=True) == 0
+        assert segment([str(folder)], SegmentOptions(model, output, resume=True)) == 0
         assert len(rows(output / "masks.csv")) == 2
     finally:
         subprocess.run(["umount", str(output)], check=True)
@@ -361,8 +363,8 @@ def test_a_disk_that_is_really_full(folder: Path, model: Path) -> None:
 
 def test_nothing_to_do_is_an_error(tmp_path: Path, model: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        segment([str(tmp_path / "nowhere")], model, tmp_path / "masks")
+        segment([str(tmp_path / "nowhere")], SegmentOptions(model, tmp_path / "masks"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no image"):
-        segment([str(tmp_path / "empty")], model, tmp_path / "masks")
+        segment([str(tmp_path / "empty")], SegmentOptions(model, tmp_path / "masks"))
     assert not (tmp_path / "masks").exists()

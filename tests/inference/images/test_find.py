@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.images import sources
 from inference.images.find import find_sources
@@ -53,7 +54,7 @@ def test_a_list_names_no_list(folder: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     for line in (str(listed), "-"):
         listed.write_text(f"{folder}/a.png\n{line}\n")
-        with pytest.raises(InputError, match="is a list within a list"):
+        with pytest.raises(InputError, match="is a list inside a list"):
             find_sources([listed])
 
 
@@ -72,8 +73,8 @@ def test_a_zip_archive(folder: Path, model: Path, tmp_path: Path) -> None:
         file.write(folder / "b.png", "b.png")
         file.writestr("readme.md", "no image")
         file.writestr("broken.jpg", b"no image")
-    assert segment([str(archive)], model, tmp_path / "masks", threads=4) == 1
-    assert segment([str(folder)], model, tmp_path / "same") == 0
+    assert segment([str(archive)], SegmentOptions(model, tmp_path / "masks"), threads=4) == 1
+    assert segment([str(folder)], SegmentOptions(model, tmp_path / "same")) == 0
     for found, same in (("deep/a", "a"), ("b", "b")):
         mask = tmp_path / "masks" / f"{found}_segmentation.png"
         assert mask.read_bytes() == (tmp_path / "same" / f"{same}_segmentation.png").read_bytes()
@@ -104,7 +105,7 @@ def test_a_damaged_archive(packing: int, folder: Path, model: Path, tmp_path: Pa
     data = bytearray(archive.read_bytes())
     data[60:90] = b"\xff" * 30
     archive.write_bytes(data)
-    assert segment([str(archive)], model, tmp_path / "masks") == 1
+    assert segment([str(archive)], SegmentOptions(model, tmp_path / "masks")) == 1
     assert "cannot be unpacked" in (tmp_path / "masks" / "errors.csv").read_text()
     assert (tmp_path / "masks" / "good_segmentation.png").exists()
 
@@ -115,7 +116,7 @@ def test_a_zip_archive_cannot_write_elsewhere(folder: Path, tmp_path: Path, name
     with zipfile.ZipFile(archive, "w") as file:
         file.write(folder / "a.png", "a.png")
         file.writestr(zipfile.ZipInfo(name), (folder / "a.png").read_bytes())
-    with pytest.raises(InputError, match="a name outside it"):
+    with pytest.raises(InputError, match="a path outside the archive"):
         find_sources([archive])
 
 
@@ -187,10 +188,13 @@ def server(folder: Path) -> Iterator[str]:
 
 
 def test_an_address(server: str, folder: Path, model: Path, tmp_path: Path) -> None:
-    assert segment([f"{server}/a.png?size=1", f"{server}/lost.png"], model, tmp_path) == 1
+    assert (
+        segment([f"{server}/a.png?size=1", f"{server}/lost.png"], SegmentOptions(model, tmp_path))
+        == 1
+    )
     errors = (tmp_path / "errors.csv").read_text()
     assert "lost.png" in errors and "404" in errors
-    segment([str(folder / "a.png")], model, tmp_path / "same")
+    segment([str(folder / "a.png")], SegmentOptions(model, tmp_path / "same"))
     mask = tmp_path / "a_segmentation.png"
     assert mask.read_bytes() == (tmp_path / "same" / mask.name).read_bytes()
 
@@ -217,10 +221,10 @@ def test_addresses_that_are_none(server: str, folder: Path, model: Path, tmp_pat
         "http://127.0.0.1:99999/c.jpg",
         "http://h:x/d.jpg",
     ]
-    assert segment([*odd, f"{server}/a.png"], model, tmp_path) == 1
+    assert segment([*odd, f"{server}/a.png"], SegmentOptions(model, tmp_path)) == 1
     assert (tmp_path / "errors.csv").read_text().count("cannot be downloaded") == len(odd)
     assert (tmp_path / "a_segmentation.png").exists()
-    with pytest.raises(InputError, match="is no address"):
+    with pytest.raises(InputError, match="is not a valid address"):
         find_sources(["http://[bad/x.jpg"])
     assert relatives("http://h/%00x%0a.jpg") == ["_x_.jpg"]
 
@@ -260,7 +264,14 @@ def test_a_video_given_twice_comes_once(video: Path) -> None:
 
 
 def test_a_video_is_segmented(video: Path, model: Path, tmp_path: Path) -> None:
-    assert segment([str(video)], model, tmp_path, ("mask", "overlay"), batch_size=3, threads=3) == 0
+    assert (
+        segment(
+            [str(video)],
+            SegmentOptions(model, tmp_path, ("mask", "overlay"), batch_size=3),
+            threads=3,
+        )
+        == 0
+    )
     assert len(list((tmp_path / "clip").glob("*_segmentation.png"))) == 12
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(InputError, match="is not a video"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import MAX_PIXELS
+from inference.images.limits import max_pixels
 from inference.images.pixels import SPARE, choose_reduction, read_image, read_resized, resize
 from inference.masks.png import write_mask
 from training.data.cache import open_split
@@ -41,7 +41,7 @@ def test_the_rule() -> None:
     assert choose_reduction(1001, 1005, 16) == 4
     assert choose_reduction(1001, 1002, 16) == 1
     assert choose_reduction(1001, 1001, 16) == 8
-    assert choose_reduction(2**15, 2**14, 16) == 1 and MAX_PIXELS < 2**15 * 2**14
+    assert choose_reduction(2**15, 2**14, 16) == 1 and max_pixels() < 2**15 * 2**14
 
 
 @pytest.mark.parametrize("shape", [(1030, 1411), (1201, 1209), (1200, 1200), (700, 2049)])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.masks.morphometry import Measures, measure, to_millimetres
+from inference.masks.morphometry import Measures, measure_lesion, to_millimetres
 
 ROWS, COLUMNS = np.indices((400, 500))
 SURE = np.ones((32, 32), np.float32)
@@ -21,7 +21,7 @@ def ellipse(along: float, across: float, angle: float = 0) -> np.ndarray:
 
 
 def test_a_disc() -> None:
-    found = measure(ellipse(100, 100), SURE)
+    found = measure_lesion(ellipse(100, 100), SURE)
     assert found.area_px == np.count_nonzero(ellipse(100, 100))
     assert found.area_percent == pytest.approx(100 * math.pi * 100**2 / 200_000, rel=0.01)
     assert found.equivalent_diameter_px == pytest.approx(200, abs=1)
@@ -34,7 +34,7 @@ def test_a_disc() -> None:
 
 @pytest.mark.parametrize("angle", [0, 0.4, 1.2, 2.5])
 def test_an_ellipse_is_symmetric_however_it_is_turned(angle: float) -> None:
-    found = measure(ellipse(150, 60, angle), SURE)
+    found = measure_lesion(ellipse(150, 60, angle), SURE)
     assert found.largest_diameter_px == pytest.approx(301, abs=1.5)
     assert found.asymmetry < 0.03
     assert found.compactness < 0.75
@@ -42,27 +42,27 @@ def test_an_ellipse_is_symmetric_however_it_is_turned(angle: float) -> None:
 
 def test_a_half_disc_is_symmetric_about_one_axis() -> None:
     half = ellipse(150, 150) & (ROWS < 200)
-    found = measure(half, SURE)
+    found = measure_lesion(half, SURE)
     assert 0.05 < found.asymmetry < 0.25
     quarter_off = ellipse(150, 150) & ~((ROWS < 200) & (COLUMNS < 250))
-    assert measure(quarter_off, SURE).asymmetry > 0.05
+    assert measure_lesion(quarter_off, SURE).asymmetry > 0.05
 
 
 def test_a_lesion_that_is_cut_off_touches_the_border() -> None:
     mask = COLUMNS < 250
-    found = measure(mask, SURE)
+    found = measure_lesion(mask, SURE)
     edge = 2 * (400 + 500) - 4
     assert found.border_percent == pytest.approx(100 * (400 + 2 * 249) / edge, abs=1e-3)
-    assert measure(np.ones((40, 50), bool), SURE).border_percent == 100
+    assert measure_lesion(np.ones((40, 50), bool), SURE).border_percent == 100
 
 
 def test_an_empty_mask_and_single_pixels() -> None:
-    empty = measure(np.zeros((40, 50), bool), np.zeros((32, 32), np.float32))
+    empty = measure_lesion(np.zeros((40, 50), bool), np.zeros((32, 32), np.float32))
     assert all(value == 0 for value in empty)
     for shape in ((1, 1), (1, 5000), (3, 3)):
         mask = np.zeros(shape, bool)
         mask[0, 0] = True
-        found = measure(mask, SURE)
+        found = measure_lesion(mask, SURE)
         assert found.area_px == 1 and found.largest_diameter_px == 1 and found.compactness == 1
         assert all(math.isfinite(value) for value in found)
 
@@ -70,10 +70,10 @@ def test_an_empty_mask_and_single_pixels() -> None:
 def test_how_sure_the_model_is() -> None:
     mask = ellipse(100, 100)
     probability = np.where(cv2.resize(mask.view(np.uint8), (32, 32)) > 0, 0.75, 0.5)
-    found = measure(mask, probability.astype(np.float32))
+    found = measure_lesion(mask, probability.astype(np.float32))
     assert 0.7 < found.mean_probability <= 0.75
     assert 0.9 < found.uncertainty < 1  # 1 bit outside, 0.81 inside
-    assert measure(mask, np.full((32, 32), 0.5, np.float32)).uncertainty == 1
+    assert measure_lesion(mask, np.full((32, 32), 0.5, np.float32)).uncertainty == 1
 
 
 def test_millimetres() -> None:
@@ -89,4 +89,4 @@ def test_millimetres() -> None:
 def test_a_few_pixels_of_a_large_image_count() -> None:
     mask = np.zeros((3000, 4000), bool)
     mask[1500, 2000:2003] = True
-    assert measure(mask, np.full((32, 32), 0.75, np.float32)).mean_probability == 0.75
+    assert measure_lesion(mask, np.full((32, 32), 0.75, np.float32)).mean_probability == 0.75

@@ -119,7 +119,7 @@ def test_masks_are_the_stretched_map_above_the_threshold(kind: str) -> None:
         found = trace(probability, height, width, threshold)
         assert np.array_equal(found.mask, expected), (number, size, height, width, threshold)
         assert found.area == np.count_nonzero(expected)
-        assert np.array_equal(found.flips, find_runs(expected).flips)
+        assert np.array_equal(found.edges, find_runs(expected).edges)
         at_edges += bool(expected[0].any() and expected[:, -1].any())
     assert at_edges > 20
 

@@ -17,13 +17,13 @@ def test_there_and_back() -> None:
         assert runs.area == np.count_nonzero(mask)
         inverse = runs.invert()
         assert np.array_equal(inverse.mask, ~mask)
-        assert np.array_equal(inverse.flips, find_runs(~mask).flips)
-        assert np.array_equal(inverse.invert().flips, runs.flips)
+        assert np.array_equal(inverse.edges, find_runs(~mask).edges)
+        assert np.array_equal(inverse.invert().edges, runs.edges)
 
 
-def test_flips_at_one_place_cancel() -> None:
+def test_edges_at_one_place_cancel() -> None:
     runs = RunLengths(np.array([7, 2, 4, 7, 4, 4]), 1, 9)
-    assert runs.flips.tolist() == [2, 4]
+    assert runs.edges.tolist() == [2, 4]
     assert runs.mask.tolist() == [[False, True, True, *[False] * 6]]
 
 

@@ -11,9 +11,11 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from inference.batch.options import SegmentOptions
 from inference.contract import Contract
 from inference.errors import InputError
-from inference.runtime.session import ProviderError, Segmenter
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import ProviderError
 from inference.segment import segment
 
 SIZE = 16
@@ -204,12 +206,12 @@ def test_what_an_om_needs_is_said(om: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(InputError, match="needs ais_bench or acl"):
         Segmenter(om)
-    with pytest.raises(ProviderError, match="runs on Ascend alone, not on cpu"):
+    with pytest.raises(ProviderError, match="runs only on Ascend, not on cpu"):
         Segmenter(om, provider="cpu")
     sidecar = om.with_suffix(".json")
     for text in ("{}", "no json", '{"contract": {"size": 0}, "batches": [1]}'):
         sidecar.write_text(text)
-        with pytest.raises(InputError, match=r"is no sidecar|contract with size 0"):
+        with pytest.raises(InputError, match=r"not a sidecar|contract with size 0"):
             Segmenter(om)
     sidecar.unlink()
     with pytest.raises(InputError, match=r"model\.json: is missing"):
@@ -217,5 +219,5 @@ def test_what_an_om_needs_is_said(om: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_commands_open_an_om(om: Path, ais_bench: None, data: Path, tmp_path: Path) -> None:
-    assert segment([str(data / "test")], om, output=tmp_path / "masks") == 0
+    assert segment([str(data / "test")], SegmentOptions(om, tmp_path / "masks")) == 0
     assert len(list((tmp_path / "masks").glob("*_segmentation.png"))) == 6

@@ -11,7 +11,9 @@ import onnxruntime
 import pytest
 
 from inference.errors import InputError
-from inference.runtime.session import Provider, ProviderError, Segmenter, installed_providers
+from inference.runtime.providers import Provider
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.session import ProviderError, installed_providers
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_unknown_providers_and_models_are_refused(model: Path, tmp_path: Path) -
             InputError, match=r"cannot open it on cpu .*; export it with `make export`"
         ):
             Segmenter(broken, provider=provider)
-    with pytest.raises(InputError, match="--threads -1: at least 0"):
+    with pytest.raises(InputError, match="--threads -1: must be at least 0"):
         Segmenter(model, threads=-1)
 
 

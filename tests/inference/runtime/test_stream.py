@@ -7,16 +7,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from inference.contract import Contract
+from inference.errors import InputError
 from inference.images.folders import list_images
 from inference.images.pixels import Source
-from inference.runtime.session import Segmenter
-from inference.runtime.stream import Segmented, Stopwatch, map_ahead, segment_images
+from inference.masks.segmentation import Segmentation
+from inference.runtime.segmenter import Segmenter
+from inference.runtime.stream import Failure, Stopwatch, map_ahead, segment_files
 from training.synthesize import make_lesion
 
 
@@ -62,17 +65,18 @@ def test_the_same_probabilities_for_any_threads_and_batches(
 ) -> None:
     segmenter = Segmenter(model, 2)
 
-    def segment(batch_size: int, threads: int) -> list[tuple[str, bytes, int, int, str]]:
-        def finish(image: Segmented) -> tuple[str, bytes, int, int, str]:
-            source, probability, *size, error = image
-            return str(source), probability.tobytes(), *size, error
+    def finish(lesion: Segmentation) -> tuple[str, bytes, int, int]:
+        return str(lesion.source), lesion.probability.tobytes(), lesion.height, lesion.width
 
-        return list(segment_images(segmenter, photos, finish, batch_size, threads))
+    def segment(batch_size: int, threads: int) -> list[Any]:
+        return list(segment_files(segmenter, photos, finish, batch_size, threads))
 
     expected = segment(1, 1)
-    assert [name for name, *_ in expected] == [str(path) for path in photos]
-    assert [bool(error) for *_, error in expected] == [i in (5, 11) for i in range(16)]
-    assert len({probability for _, probability, *_ in expected}) == 15
+    assert [result[0] for result in expected] == [str(path) for path in photos]
+    assert [isinstance(result, Failure) for result in expected] == [i in (5, 11) for i in range(16)]
+    for result, path in zip(expected, photos):
+        if not isinstance(result, Failure):
+            assert result == finish(segmenter.segment(path))
     for batch_size, threads in ((1, 4), (3, 2), (8, 3), (64, 1)):
         assert segment(batch_size, threads) == expected
 
@@ -104,7 +108,8 @@ def test_no_more_images_are_under_way_than_stated() -> None:
     data = cv2.imencode(".png", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
     sources: Iterator[Source] = (Counted(data) for _ in range(300))
     batch_size, threads = 4, 2
-    for _ in segment_images(Slow(), sources, lambda image: image.error, batch_size, threads):
+    slow: Any = Slow()
+    for _ in segment_files(slow, sources, lambda lesion: None, batch_size, threads):
         Counted.finished += 1
     assert Counted.finished == 300
     assert Counted.most <= 2 * (2 * batch_size) + batch_size + 2 * threads
@@ -112,7 +117,7 @@ def test_no_more_images_are_under_way_than_stated() -> None:
 
 def test_stages_are_timed(model: Path, photos: list[Path]) -> None:
     watch = Stopwatch()
-    list(segment_images(Segmenter(model), photos, lambda _: time.sleep(0.001), watch=watch))
+    list(segment_files(Segmenter(model), photos, lambda _: time.sleep(0.001), watch=watch))
     assert set(watch.seconds) == {"decode", "infer", "write"}
     assert min(watch.seconds.values()) > 0 and watch.seconds["write"] >= 0.001 * len(photos)
 
@@ -124,8 +129,9 @@ def test_an_error_of_the_program_is_no_bad_image(photos: list[Path]) -> None:
         def __call__(self, images: np.ndarray) -> np.ndarray:
             raise ZeroDivisionError
 
+    broken: Any = Broken()
     with pytest.raises(ZeroDivisionError):
-        list(segment_images(Broken(), photos, lambda image: image))
+        list(segment_files(broken, photos, lambda lesion: lesion))
 
 
 @pytest.mark.parametrize(("count", "shapes"), [(3, {2}), (13, {4}), (4, {4})])
@@ -142,7 +148,29 @@ def test_the_model_sees_one_batch_size(count: int, shapes: set[int], tmp_path: P
     for number in range(count):
         cv2.imwrite(str(tmp_path / f"{number:02}.png"), np.full((16, 16), number, np.uint8))
     (tmp_path / "01.png").write_bytes(b"broken")
-    found = list(segment_images(Grey(), list_images(tmp_path), lambda image: image, batch_size=4))
+    grey: Any = Grey()
+    found = list(segment_files(grey, list_images(tmp_path), lambda lesion: lesion, batch_size=4))
     assert seen == shapes
-    assert [bool(image.error) for image in found] == [number == 1 for number in range(count)]
-    assert all((image.probability == i).all() for i, image in enumerate(found) if i != 1)
+    assert [isinstance(each, Failure) for each in found] == [i == 1 for i in range(count)]
+    assert all((each.probability == i).all() for i, each in enumerate(found) if i != 1)
+
+
+def test_an_image_that_cannot_be_written_stops_no_other(model: Path, photos: list[Path]) -> None:
+    errors = {
+        photos[0]: OSError("disk full"),
+        photos[1]: MemoryError(),
+        photos[2]: InputError("odd"),
+    }
+
+    def finish(lesion: Segmentation) -> str:
+        if error := errors.get(Path(str(lesion.source))):
+            raise error
+        return "written"
+
+    found = list(segment_files(Segmenter(model), photos[:4], finish))
+    assert found == [
+        Failure(str(photos[0]), "disk full"),
+        Failure(str(photos[1]), f"{photos[1]}: does not fit into memory; make it smaller"),
+        Failure(str(photos[2]), "odd"),
+        "written",
+    ]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inference.scoring.metrics import METRICS, average, bootstrap, count, score
+from inference.scoring.metrics import METRICS, average_scores, bootstrap, count, score
 
 EMPTY, FULL = np.zeros((2, 3), bool), np.ones((2, 3), bool)
 
@@ -45,7 +45,7 @@ def test_threshold_of_the_challenge(right: int, thresholded: float) -> None:
 
 def test_the_average_is_of_images_and_the_pool_of_pixels() -> None:
     counts = np.array([[1, 1, 0, 98], [50, 0, 0, 50]])
-    assert average(counts)["jaccard"] == pytest.approx((0.5 + 1) / 2)
+    assert average_scores(counts)["jaccard"] == pytest.approx((0.5 + 1) / 2)
     assert score(counts.sum(axis=0))["jaccard"] == pytest.approx(51 / 52)
 
 

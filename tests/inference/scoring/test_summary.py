@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from inference.scoring.metrics import score
-from inference.scoring.summary import compare, summarise
+from inference.scoring.summary import count_image, summarise
 
 
 def frame(rows: slice, columns: slice) -> np.ndarray:
@@ -17,8 +17,8 @@ def test_lesions_are_grouped_by_size_and_by_the_border() -> None:
     large = frame(slice(0, 15), slice(2, 12))  # 150, up to the upper border
     truths = {"small": small, "medium": medium, "large": large, "again": large}
     made = {**truths, "again": frame(slice(0, 15), slice(2, 7))}
-    compared = [compare(truths[name], made[name]) for name in truths]
-    scores = summarise(list(truths), compared)
+    images = [count_image(truths[name], made[name]) for name in truths]
+    scores = summarise(list(truths), images)
     groups = scores["groups"]
     assert {name: group["images"] for name, group in groups.items()} == {
         "below 5% of the frame": 1,
@@ -28,7 +28,7 @@ def test_lesions_are_grouped_by_size_and_by_the_border() -> None:
         "whole in the frame": 2,
     }
     assert groups["whole in the frame"]["dice"] == 1
-    half = score(compared[3].counts)["dice"]
+    half = score(images[3].counts)["dice"]
     assert groups["cut off by the frame"]["dice"] == pytest.approx((1 + half) / 2)
     assert groups["25% and above"]["failure_rate"] == 0.5
     assert scores["dice"] == pytest.approx((3 + half) / 4)
@@ -38,11 +38,11 @@ def test_lesions_are_grouped_by_size_and_by_the_border() -> None:
 def test_every_border_counts(side: int) -> None:
     touching = np.rot90(frame(slice(0, 2), slice(5, 9)), side)
     inside = np.rot90(frame(slice(1, 3), slice(5, 9)), side)
-    assert compare(touching, inside).cut_off
-    assert not compare(inside, touching).cut_off
+    assert count_image(touching, inside).cut_off
+    assert not count_image(inside, touching).cut_off
 
 
 def test_groups_without_images_are_left_out() -> None:
     empty = np.zeros((8, 8), bool)
-    groups = summarise(["empty"], [compare(empty, empty)])["groups"]
+    groups = summarise(["empty"], [count_image(empty, empty)])["groups"]
     assert set(groups) == {"below 5% of the frame", "whole in the frame"}

@@ -1,0 +1,52 @@
+"""Errors as visitors and programs see them: in their language, without paths of the server or HTML."""
+
+from __future__ import annotations
+
+import functools
+import html
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.i18n import speak
+from app.uploads import hide_path
+from inference.errors import InputError
+
+
+@contextmanager
+def readable(path: Path | None, request: gr.Request) -> Iterator[None]:
+    """Shows what is wrong with an upload in the visitor's language; the server stays up."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        said = str(error)
+        if path:
+            reason = hide_path(said, path) if isinstance(error, InputError) else "is gone"
+            said = words(request)["unreadable"].format(name=path.name, reason=reason)
+        raise gr.Error(html.escape(said), print_exception=False) from error
+
+
+def explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hands the one-line errors of an endpoint to the program that called it."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (InputError, OSError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return call
+
+
+def words(request: gr.Request) -> dict[str, str]:
+    """The page's words in the language of the visitor's browser."""
+    return speak(request.headers.get("accept-language"))
+
+
+def quote(text: str) -> str:
+    """Text that a visitor wrote, such as a file name, as Markdown that shows it literally."""
+    return "`" + text.replace("`", "'").replace("\n", " ") + "`"

@@ -1,0 +1,37 @@
+"""The table of scores that `inference.evaluate` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from inference.scoring.metrics import FAILURE, METRICS
+
+
+def make_table(scores: dict[str, Any]) -> Table:
+    """Formats what `summarise` returned.
+
+    Means over images with their 95 % intervals beside the pooled scores; groups and failures below.
+    """
+    table = Table(title=f"{scores['images']} images", caption_justify="left")
+    for heading in ("score", "per image", "95 % interval", "pooled"):
+        table.add_column(heading, justify="left" if heading == "score" else "right")
+    for name in METRICS:
+        low, high = scores["intervals"][name]
+        pooled = scores["pooled"].get(name)
+        table.add_row(
+            name.replace("_", " "),
+            f"{scores[name]:.4f}",
+            f"{low:.4f} to {high:.4f}",
+            "" if pooled is None else f"{pooled:.4f}",
+        )
+    groups = "; ".join(
+        f"{name} {members['dice']:.3f} ({members['images']})"
+        for name, members in scores["groups"].items()
+    )
+    worst = ", ".join(f"{entry['image']} {entry['jaccard']:.2f}" for entry in scores["worst"])
+    failures = f"failures (jaccard below {FAILURE}): {scores['failure_rate']:.1%}; worst: {worst}"
+    table.caption = escape(f"dice (images) by size of the lesion: {groups}\n{failures}")
+    return table
