@@ -24,7 +24,7 @@ from inference.files import replacing, write_bytes, write_json
 from inference.machine import usable_cores
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
-from training.compare import tabulate_runs
+from training.run_table import tabulate_runs
 
 PROSE = Path(__file__).with_name("card.md")
 

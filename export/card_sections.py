@@ -21,7 +21,7 @@ from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import installed_providers
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs
-from training.weights import open_trained
+from training.weights import open_network
 
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
 Scores = dict[tuple[str, str, str], dict[str, Any]]  # by split, source and name of the model file
@@ -34,7 +34,7 @@ def describe_files(files: list[Path]) -> str:
 
 def describe_network(model: Path, checkpoint: Path) -> str:
     contract = Segmenter(model).contract
-    network, _ = open_trained(checkpoint)
+    network, _ = open_network(checkpoint)
     weights = sum(weight.numel() for weight in network.parameters())
     made = contract.provenance
     clean_up = [

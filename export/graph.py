@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from export.equalize import equalize
 from export.onnx_ops import interleave, join_cells, padded_conv
 from export.winograd import WinogradConv, WinogradUpConv
-from training.networks.unet import LEVELS, UNet
+from training.networks.unet import UNet
 
 Graph = Literal["phases", "winograd", "plain"]
 WINOGRAD_CHANNELS = 128  # with fewer, the transforms cost more than they save (OpenVINO)
@@ -66,8 +66,10 @@ def rewrite(network: UNet, graph: Graph, size: int) -> UNet:
         fast = graph == "winograd" and conv.in_channels >= WINOGRAD_CHANNELS
         network.up[level] = WinogradUpConv(conv) if fast else PhaseConv(conv)
     if graph == "winograd":
-        odd = size // network.multiple % 2 == 1  # the deepest maps; all others have even sides
-        for block in (*network.encoder[: LEVELS - odd], *network.decoder):
+        levels = list(network.encoder)
+        if size // network.encoder.stride % 2:  # the coarsest maps; all others have even sides
+            levels.pop()
+        for block in (*levels, *network.decoder):
             use_winograd(block)
     if isinstance(network.head, nn.Sequential):
         network.head[1] = CellJoin()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from export.graph import count_gflop
 from inference.contract import Contract
 from inference.errors import InputError
-from training.networks.unet import Arch, UNet
-from training.weights import open_trained
+from training.networks.unet import Arch, UNet, require_size
+from training.weights import open_network
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class ContractChanges:
     """Entries of the contract that are chosen after training, on validation images; None keeps an entry.
 
     Attributes:
-        size: Side of the input in pixels, a multiple of 16 (attunet_lite0: 32), if not that of training.
+        size: Side of the input in pixels, if not that of training; multiples of 32 suit every network.
         threshold: A pixel is lesion if its probability is above this.
         largest_region: Keep only the largest connected region of a mask.
         fill_holes: Fill the holes in a mask.
@@ -45,7 +44,7 @@ def open_source(
     recurrence: int = 2,
     changes: ContractChanges = AS_TRAINED,
 ) -> tuple[UNet, Contract]:
-    """Opens a checkpoint of ours or of the public reference; its hash goes into the contract.
+    """Opens a checkpoint to export: the changes and the cost of an image go into the contract.
 
     Args:
         arch: the network that the checkpoint must hold; None takes what is there.
@@ -59,15 +58,10 @@ def open_source(
     """
     if recurrence < 1:
         raise InputError(f"--recurrence {recurrence}: must be at least 1; omit it")
-    network, contract = open_trained(path, arch, recurrence)
+    network, contract = open_network(path, arch, recurrence)
     contract = changes.apply(contract)
-    if contract.size < 1 or contract.size % network.multiple:
-        raise InputError(
-            f"--size {contract.size}: must be a multiple of {network.multiple}; change it"
-        )
-    origin = {
-        "checkpoint": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "gflop": round(count_gflop(network, contract.size), 4),
-    }
-    return network, dataclasses.replace(contract, provenance={**contract.provenance, **origin})
+    require_size(contract.size, network.encoder.stride)
+    gflop = round(count_gflop(network, contract.size), 4)
+    return network, dataclasses.replace(
+        contract, provenance={**contract.provenance, "gflop": gflop}
+    )

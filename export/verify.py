@@ -12,7 +12,7 @@ from torch import nn
 from inference.errors import InputError
 from inference.images.folders import find_images
 from inference.images.pixels import read_resized, resize
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 MAX_DIFFERENCE = 1e-4  # of probability, at any pixel
 MIN_IOU = 0.999  # of the masks of all images together

@@ -15,6 +15,7 @@ from inference.segment import segment
 from training import checkpoint
 from training.config import TrainConfig
 from training.train import train
+from training.weights import open_network
 
 
 def test_masks_are_those_of_the_trained_network(data: Path, tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_masks_are_those_of_the_trained_network(data: Path, tmp_path: Path) -> N
     train(TrainConfig(data=data, out=run, width=4, size=64, epochs=3, batch_size=2))
 
     trained = checkpoint.load(run / "best.pt")
-    network, contract = checkpoint.open_network(trained)
+    network, contract = open_network(run / "best.pt")
     images = {path.stem: read_image(path) for path in (data / "test").iterdir()}
     batch = np.stack([resize(image, contract.size) for image in images.values()])
     with torch.no_grad():

@@ -54,7 +54,7 @@ def test_their_command_line_is_understood() -> None:
     assert [word for word in command.split() if word.startswith("--")] == PARAMETERS
     config = read_config(command.split()[3:])
     assert (config.arch, config.epochs, config.batch_size) == ("attunet", 150, 128)
-    assert (config.precision, config.lr, len(config.devices)) == ("O2", 1.6e-3, 8)
+    assert (config.level, config.lr, len(config.devices)) == ("O2", 1.6e-3, 8)
 
 
 def test_every_target_it_names_is_one() -> None:

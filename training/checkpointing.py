@@ -1,4 +1,4 @@
-"""Nothing is lost: the whole state of a run, saved when it is due and taken up again."""
+"""Saves the whole state of a run when it is due, and loads it to resume."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from training.journal import SilentJournal
 from training.optimise import Stepper
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
-# What may differ between a run and its continuation without making another run of it.
+# Settings that may differ when a run is resumed: they change where and how fast it trains, not what.
 FREE = (
     "resume data out device device_list multiprocessing_distributed addr nodes workers save_every compile"
 ).split()
 
 
 class StoppedError(Exception):
-    """The run was asked to stop, and has saved its state.
+    """The run was told to stop, and has saved its state.
 
     Attributes:
-        signal: that asked for it; 0 if another rank was asked.
+        signal: the signal it received; SIGTERM if it was another rank that did.
     """
 
     def __init__(self, number: int) -> None:
@@ -42,14 +42,18 @@ class StoppedError(Exception):
 
 
 class StopSignals:
-    """Remembers that SIGTERM or Ctrl-C asked for a stop, for when the step is done."""
+    """Catches SIGTERM and Ctrl-C, so that a run stops after the step it is in.
+
+    Attributes:
+        received: the last signal; 0 if there was none.
+    """
 
     def __init__(self) -> None:
-        self.signal = 0
+        self.received = 0
 
     @contextmanager
     def listen(self) -> Iterator[StopSignals]:
-        """While it is open, these signals no longer end the process."""
+        """While the context is open, these signals are noted and do not end the process."""
         kinds = (signal.SIGTERM, signal.SIGINT)
         before = [signal.signal(kind, self._note) for kind in kinds]
         try:
@@ -59,18 +63,18 @@ class StopSignals:
                 signal.signal(kind, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
+        self.received = number
 
 
 @dataclass
 class Progress:
-    """Where a run is.
+    """How far a run has come.
 
     Attributes:
-        epoch: that is being trained, from 0.
-        step: updates done in it.
-        best: highest mean Jaccard index of the epochs before.
-        stale: epochs since then.
+        epoch: the epoch in training, from 0.
+        step: updates done in this epoch.
+        best: highest mean Jaccard index of the epochs so far.
+        stale: epochs since the best.
     """
 
     epoch: int = 0
@@ -80,10 +84,13 @@ class Progress:
 
 
 class Checkpointer:
-    """Saves a run: last.pt whenever it is due, best.pt after an epoch with a better Jaccard index.
+    """Saves a run: last.pt when it is due, best.pt after an epoch with a better Jaccard index.
 
-    A state holds the weights, the Stepper's optimiser, scaler and average, the position in the data, the
-    generators of random numbers and the journal's running sums; previous.pt is the state before.
+    A state holds the weights, the Stepper's state, the progress, the states of the random number
+    generators and the journal's sums; previous.pt is the state before.
+
+    Attributes:
+        progress: how far the run has come.
     """
 
     def __init__(
@@ -95,66 +102,74 @@ class Checkpointer:
         runtime: Runtime,
         ranks: Ranks,
         journal: SilentJournal,
-        requests: StopSignals,
+        signals: StopSignals,
     ) -> None:
         self._config = config
         self._description = {"config": config.to_dict(), "contract": contract.to_json()}
         self._network, self._stepper, self._runtime = network, stepper, runtime
-        self._ranks, self._journal, self._requests = ranks, journal, requests
-        self.position = Progress()
+        self._ranks, self._journal, self._signals = ranks, journal, signals
+        self.progress = Progress()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up a state that `load_state` returned."""
+        """Continues from a state that `load_state` returned."""
         self._network.load_state_dict(state["weights"])
         self._stepper.load_state_dict(state["stepper"])
         self._runtime.set_random_state(state["random"])
         self._journal.load_state_dict(state["journal"])
-        self.position = Progress(**state["position"])
+        self.progress = Progress(**state["position"])
 
     def step(self) -> None:
-        """Notes a step, saves if it is due.
+        """Counts a step, and saves if it is due.
 
         Raises:
-            StoppedError: any rank was asked to stop; the state is saved.
+            StoppedError: a rank was told to stop; the state is saved.
         """
         if self._stepper.between:
             return
-        self.position.step += 1
-        stop = self._ranks.any(self._requests.signal != 0)
+        self.progress.step += 1
+        stop = self._ranks.any(self._signals.received != 0)
         every = self._config.save_every
-        if stop or (every and self.position.step % every == 0):
+        if stop or (every and self.progress.step % every == 0):
             self._save_state()
         if stop:
-            position = f"epoch {self.position.epoch + 1}, step {self.position.step}"
-            self._journal.say(f"asked to stop: saved at {position}; go on with --resume")
-            raise StoppedError(self._requests.signal)
+            self._journal.say(
+                f"told to stop: saved after step {self.progress.step} of epoch "
+                f"{self.progress.epoch + 1}; --resume continues from there"
+            )
+            raise StoppedError(self._signals.received)
 
     def epoch(self, scores: dict[str, float]) -> bool:
-        """Notes the end of an epoch and saves; True if it was the best so far."""
-        position = self.position
-        better = scores["jaccard"] >= position.best
-        position.stale = 0 if scores["jaccard"] > position.best else position.stale + 1
-        position.best = max(position.best, scores["jaccard"])
-        if better and self._ranks.rank == 0:
-            shipped = self._stepper.network.state_dict()
-            described = {**self._description, "epoch": position.epoch, "scores": scores}
-            checkpoint.save(self._config.out / BEST, {**described, "weights": shipped})
-        position.epoch += 1
-        position.step = 0
+        """Counts an epoch, and saves; True if it was as good as the best before, or better."""
+        progress, jaccard = self.progress, scores["jaccard"]
+        is_best = jaccard >= progress.best
+        progress.stale = 0 if jaccard > progress.best else progress.stale + 1
+        progress.best = max(progress.best, jaccard)
+        if is_best and self._ranks.rank == 0:
+            self._save_best(scores)
+        progress.epoch += 1
+        progress.step = 0
         self._journal.clear()
         self._save_state()
-        return better
+        return is_best
 
     @property
     def is_stale(self) -> bool:
         """True when --patience has run out."""
-        return 0 < self._config.patience <= self.position.stale
+        return 0 < self._config.patience <= self.progress.stale
+
+    def _save_best(self, scores: dict[str, float]) -> None:
+        entries = {"epoch": self.progress.epoch, "scores": scores}
+        weights = self._stepper.network.state_dict()
+        best = {**self._description, **entries, "weights": weights}
+        checkpoint.save(self._config.out / BEST, best)
 
     def _save_state(self) -> None:
         state = {
             **self._description,
-            "epoch": self.position.epoch,
-            "position": dataclasses.asdict(self.position),
+            "epoch": self.progress.epoch,
+            "position": dataclasses.asdict(
+                self.progress
+            ),  # the key of all checkpoints since the first
             "weights": self._network.state_dict(),
             "stepper": self._stepper.state_dict(),
             "random": self._runtime.random_state(),
@@ -170,46 +185,46 @@ class Checkpointer:
 
 
 def load_state(config: TrainConfig, journal: SilentJournal) -> dict[str, Any] | None:
-    """Loads the last state of the run in --out that is whole; None if it has none yet.
+    """Loads the last intact state of the run in --out; None if it has no state yet.
 
     Raises:
-        InputError: there is no such run, no state of it is whole, or it has other settings.
+        InputError: there is no such run, none of its states is intact, or its settings differ.
     """
     if not config.out.is_dir():
-        raise InputError(f"--resume: {config.out} is no run; check --out, or leave --resume out")
+        raise InputError(f"--resume: {config.out} is not a run; check --out, or leave --resume out")
     files = [config.out / name for name in (LAST, PREVIOUS) if (config.out / name).exists()]
     if not files:
         journal.say(f"{config.out} has no checkpoint yet: starting from the beginning")
         return None
-    state = load_whole(files, journal)
+    state = load_intact(files, journal)
     require_same(config, state["config"])
     return state
 
 
-def load_whole(files: list[Path], journal: SilentJournal) -> dict[str, Any]:
-    """Loads the first of some checkpoints that is whole, naming those that are not.
+def load_intact(files: list[Path], journal: SilentJournal) -> dict[str, Any]:
+    """Loads the first intact checkpoint of several, and reports those that are not.
 
     Raises:
-        InputError: none is.
+        InputError: none is intact.
     """
     *tries, final = files
     for file in tries:
         try:
             return checkpoint.load(file)
         except InputError as error:
-            journal.say(f"{error}; going on from the one before")
+            journal.say(f"{error}; trying the checkpoint before")
     return checkpoint.load(final)
 
 
 def require_same(config: TrainConfig, before: dict[str, Any]) -> None:
-    """Refuses to go on with other settings.
+    """Refuses to resume a run with other settings.
 
     Raises:
-        InputError: a setting that shapes the run differs.
+        InputError: a setting that is not FREE differs.
     """
     for name, value in config.to_dict().items():
         if name not in FREE and before.get(name) != value:
-            flag = name.replace("_", "-")
             raise InputError(
-                f"--{flag} {value}: the run in {config.out} has {before.get(name)}; go on with that"
+                f"--{name.replace('_', '-')} {value}: a resumed run keeps its settings, and the one in "
+                f"{config.out} has {before.get(name)}"
             )

@@ -1,4 +1,4 @@
-"""Every knob of a training run, once: dataclass -> command line -> checkpoint."""
+"""The settings of a training run, each typed once: dataclass -> command line -> checkpoint."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
 from inference.errors import InputError
+from training.data.augment import AUGMENTATIONS, AugmentationName
 from training.device import Device
-from training.networks.unet import Arch, multiple
+from training.loss import LOSSES, LossName
+from training.networks.reference import ARCHS
+from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
+from training.precision import Half, Level, LossScale
 
 Recipe = Literal["default", "reference"]
 Flag = Annotated[bool, FlagCreatePairsOff]
@@ -23,107 +27,112 @@ Flag = Annotated[bool, FlagCreatePairsOff]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Train a network of the U-Net family; writes last.pt, best.pt, metrics.csv and config.json.
+    """Train a segmentation network; writes last.pt, best.pt, metrics.csv and more to the folder --out.
 
-    Under torchrun, or with --multiprocessing-distributed, on several devices. The spellings of Ascend's
-    ModelZoo (--epoch, --weight_decay, --arch AttU_Net ...) are understood.
+    Trains on several devices under torchrun or with --multiprocessing-distributed. Also understands the
+    spellings of Ascend's ModelZoo: --epoch, --weight_decay, --arch AttU_Net ...
     """
 
     data: Path
-    """Folder that training.prepare wrote."""
+    """Data set: a folder that training.prepare wrote."""
     out: Path = Path("runs/latest")
-    """Folder of the run. One that is there already is renamed first, unless --resume."""
+    """Folder for the run. An earlier run there is renamed first, unless --resume."""
     resume: Flag = False
-    """Go on with the run in --out from its last checkpoint, with the settings it has."""
+    """Continue the run in --out from its last checkpoint, with the same settings."""
     init: Literal["imagenet"] | Path | None = None
-    """Weights to start from, random if left out: a checkpoint, ours or the public reference's, whose test
-    images must be yours, or your scores are of images that it knows; or imagenet, for the encoder of
-    attunet_lite0."""
+    """Initial weights: a checkpoint, ours or the public reference's, or "imagenet" for the encoder of
+    attunet_lite0; random by default. Your test images must not be among those a checkpoint was trained
+    on, or your scores will be too good."""
     recipe: Recipe = "default"
-    """Set of defaults: "reference" is the published training to the letter. Other flags change it."""
+    """Set of defaults; "reference" is the published training, to the letter. Other flags override it."""
 
     arch: Arch = "attunet"
-    """Network: plain or recurrent residual (r2) blocks, with or without attention gates (att); lite0
-    has the lighter encoder of EfficientNet-Lite0."""
+    """Network: a U-Net with plain or recurrent residual (r2) blocks and optional attention gates (att);
+    attunet_lite0 has the lighter encoder of EfficientNet-Lite0."""
     width: int = 64
-    """Channels of the first level: 64 in the papers; a quarter of it has 1/16 of the cost."""
-    size: int = 224
-    """Side of the square input in pixels; a multiple of 16, for attunet_lite0 of 32."""
-    augmentation: Literal["strong", "reference", "none"] = "strong"
-    """Random changes of the training images."""
+    """Channels of the first level; 64 in the papers. A quarter of the width is 1/16 of the cost."""
+    size: int = DEFAULT_SIZE
+    """Side of the square input in pixels; multiples of 32 suit every network."""
+    augmentation: AugmentationName = "strong"
+    """Augmentation of the training images."""
 
     epochs: Annotated[int, arg(aliases=["--epoch"])] = 60
     """Passes over the training images."""
     batch_size: int = 16
-    """Images a step, over all devices together."""
+    """Images per update, over all devices together."""
     accumulate: int = 1
-    """Parts in which each device computes its share of a batch, one after the other, to save memory."""
-    optimiser: Literal["adamw", "adam"] = "adamw"
+    """Gradient accumulation: parts that each device splits its share of a batch into, to save memory."""
+    optimiser: Annotated[Literal["adamw", "adam"], arg(aliases=["--optimizer"])] = "adamw"
     """Adam with decoupled (adamw) or plain (adam) weight decay."""
     lr: float = 2e-3
-    """Highest learning rate."""
+    """Peak learning rate."""
     schedule: Literal["cosine", "linear"] = "cosine"
-    """Fall of the learning rate to 0: along a cosine, step by step; or linearly, epoch by epoch."""
+    """How the learning rate falls to 0: as a cosine, every step; or linearly, every epoch."""
     warmup: float = 0.1
-    """Share of the steps in which the learning rate rises to its highest."""
+    """Share of all steps in which the learning rate rises to its peak."""
     decay_epochs: int = 70
-    """Last epochs, in which the linear schedule falls; it is constant before."""
+    """Number of last epochs in which the linear schedule falls; before them it is constant."""
     momentum: tuple[float, ...] = (0.9, 0.999)
-    """Betas of Adam: decay of the mean of the gradients and of their squares; one will do."""
+    """Betas of Adam, for the running means of gradients and of their squares; the second may be left
+    out."""
     weight_decay: float = 0.01
-    """Decay of the weights."""
+    """Weight decay."""
     clip: float = 1.0
-    """Largest norm of all gradients together; 0 leaves them."""
-    loss: Literal["bce", "dice", "bce_dice", "tversky", "focal_tversky"] = "bce_dice"
+    """Clip gradients to this norm; 0: off."""
+    loss: LossName = "bce_dice"
     """Loss: binary cross-entropy, soft Dice, their sum, or one of the Tversky family."""
     ema: float = 0.995
-    """Decay a step of the averaged weights, which are validated and exported; 0 for none."""
+    """Decay per step of the exponential moving average of the weights, which is validated and exported;
+    0: off."""
     patience: int = 0
-    """Stop after so many epochs without a better Jaccard index; 0 never."""
+    """Stop after this many epochs without a better Jaccard index; 0: never."""
     tta: Flag = False
-    """Average each validation image over its four mirrorings; it costs four times the time."""
+    """Validate with test-time augmentation, the mean over four flips; it takes four times as long."""
 
     opt_level: Literal["auto", "O0", "O1", "O2"] = "auto"
-    """O0: all in float32. O1: automatic mixed precision. O2: half weights, float32 master weights. auto:
-    O2 with --amp, else O0."""
+    """O0: float32. O1: automatic mixed precision. O2: half-precision weights with float32 master weights.
+    auto: O2 with --amp, else O0."""
     amp: Flag = False
-    """Mixed precision, at --opt-level O2 unless that says another."""
-    amp_dtype: Literal["auto", "fp16", "bf16"] = "auto"
-    """Half precision of O1 and O2; auto is bf16 on CPU, else fp16."""
-    loss_scale: Literal["dynamic"] | float = "dynamic"
-    """Factor that keeps fp16 gradients above 0; a fixed one, or one that follows their overflows."""
+    """Mixed precision: O2, unless --opt-level says otherwise."""
+    amp_dtype: Half = "auto"
+    """Half precision of O1 and O2; auto: bf16 on CPU, else fp16."""
+    loss_scale: LossScale = "dynamic"
+    """Loss scale that keeps fp16 gradients above 0: a fixed number, or adapted to overflows."""
     compile: Flag = False
-    """Compile the training steps with torch.compile: minutes at first, and a C++ compiler is needed.
+    """Compile training steps with torch.compile; the first takes minutes, and needs a C++ compiler.
     Validation is not compiled."""
 
     device: Device = "auto"
-    """Where to train; auto takes the accelerator if there is one."""
+    """Device to train on; auto: the accelerator if there is one, else the CPU."""
     device_list: str = ""
-    """Devices to train on, as in 0,1,2,3; those of this machine if left out."""
+    """Indices of the devices to train on, as in 0,1,2,3; default: all of this machine."""
     multiprocessing_distributed: Flag = False
-    """Start a process for each device of --device-list, as torchrun does."""
+    """Start one process for each device of --device-list, as torchrun does."""
     addr: str = ""
-    """HOST or HOST:PORT of the first of several machines."""
+    """HOST or HOST:PORT of the first machine, if there are several."""
     nodes: int = 1
-    """Machines that train together; the same command is started on each."""
+    """Number of machines that train together; start the same command on each."""
     sync_batchnorm: Flag = False
-    """Normalise over the images of all devices instead of each device's own."""
+    """Batch normalisation over the images of all devices, not of each device alone."""
     compress_gradients: Flag = False
     """Send gradients between devices in fp16."""
 
     workers: int = 2
-    """Threads that make batches, for each device."""
+    """Threads per device that load and augment images."""
     save_every: int = 0
-    """Save the whole state every so many steps, besides the end of each epoch; 0 for then alone."""
+    """Save a checkpoint every so many steps, and at the end of each epoch; 0: only then."""
     seed: int = 0
-    """Source of all chance: weights, order and augmentation."""
+    """Random seed for weights, order and augmentation."""
 
     def __post_init__(self) -> None:
         indices = self.device_list.split(",") if self.device_list else []
-        step = multiple(self.arch)
         rules = {
             "width": (self.width >= 2, "at least 2"),
-            "size": (self.size > 0 and self.size % step == 0, f"a multiple of {step}"),
+            "augmentation": (
+                self.augmentation in AUGMENTATIONS,
+                f"one of {', '.join(AUGMENTATIONS)}",
+            ),
+            "loss": (self.loss in LOSSES, f"one of {', '.join(LOSSES)}"),
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "accumulate": (self.accumulate >= 1, "at least 1"),
@@ -151,16 +160,17 @@ class TrainConfig:
         for name, (holds, rule) in rules.items():
             if not holds:
                 flag, value = name.replace("_", "-"), getattr(self, name)
-                raise InputError(f"--{flag} {value}: must be {rule}; change it")
+                raise InputError(f"--{flag} {value}: must be {rule}")
+        require_size(self.size, stride_of(self.arch))
 
     @property
     def devices(self) -> list[int]:
-        """Indices of --device-list; empty if it was left out."""
+        """Indices in --device-list; empty if it was not given."""
         return [int(index) for index in self.device_list.split(",") if index]
 
     @property
-    def precision(self) -> Literal["O0", "O1", "O2"]:
-        """The level that --opt-level and --amp ask for together."""
+    def level(self) -> Level:
+        """The precision level that --opt-level and --amp ask for together."""
         if self.opt_level != "auto":
             return self.opt_level
         return "O2" if self.amp else "O0"
@@ -171,7 +181,7 @@ class TrainConfig:
         return self.momentum[0], self.momentum[1] if len(self.momentum) > 1 else 0.999
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as checkpoints and config.json keep them."""
+        """Plain values, as stored in checkpoints and config.json."""
         plain = {Path: str, tuple: list}
         entries = dataclasses.asdict(self)
         return {
@@ -180,7 +190,7 @@ class TrainConfig:
         }
 
 
-# LeeJunHyun/Image_Segmentation and Ascend ModelZoo's AttU_Net: what their code does, less its faults.
+# What LeeJunHyun/Image_Segmentation and Ascend ModelZoo's AttU_Net do, without their bugs.
 REFERENCE = {
     "augmentation": "reference",
     "epochs": 150,
@@ -195,16 +205,19 @@ REFERENCE = {
     "ema": 0.0,
 }
 RECIPES: dict[Recipe, dict[str, Any]] = {"default": {}, "reference": REFERENCE}
-ARCHES = {"U_Net": "unet", "AttU_Net": "attunet", "R2U_Net": "r2unet", "R2AttU_Net": "r2attunet"}
 
 
 def make_config(data: Path, recipe: Recipe = "default", **changes: Any) -> TrainConfig:
-    """A recipe with changes."""
+    """The settings of a recipe, with changes."""
     return TrainConfig(**{"data": data, "recipe": recipe, **RECIPES[recipe], **changes})
 
 
 def to_flags(entries: dict[str, Any], default: dict[str, Any]) -> str:
-    """What differs from a default, as one would type it; both as `TrainConfig.to_dict` has them."""
+    """The flags, as one would type them, of settings that differ from a default.
+
+    Args:
+        entries, default: as `TrainConfig.to_dict` returns them.
+    """
     words = []
     for name, value in entries.items():
         if value != default.get(name):
@@ -214,14 +227,14 @@ def to_flags(entries: dict[str, Any], default: dict[str, Any]) -> str:
 
 
 def read_config(arguments: Sequence[str]) -> TrainConfig:
-    """Reads a command line: the recipe it names gives the defaults of all other flags.
+    """Parses a command line; the recipe it names sets the defaults of the other flags.
 
-    Exits, with a message, on a flag that there is not; --help shows the recipe's own defaults.
+    Exits with a message at an unknown flag, and at --help, which shows the recipe's defaults.
 
     Raises:
-        InputError: a value is out of its range.
+        InputError: a value is out of range.
     """
-    arguments = [ARCHES.get(argument, argument) for argument in arguments]
+    arguments = [ARCHS.get(argument, argument) for argument in arguments]
     first = ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe", default="default")
     recipe = first.parse_known_args(arguments)[0].recipe

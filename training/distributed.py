@@ -1,9 +1,9 @@
-"""Training on several devices: done to a finished network, from outside.
+"""Training on several devices, added to a finished network from outside.
 
     torchrun --nproc-per-node 8 -m training.train --data data ...
     python -m training.train --multiprocessing-distributed --device-list 0,1,2,3,4,5,6,7 ...
 
-One process a device. A process alone is a group of one and goes down the same path.
+One process per device. A single process is a group of one, on the same path.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ PORT = 29500
 
 
 class Ranks:
-    """The processes that train together, as a context: they meet on entering, and part on leaving.
+    """The processes that train together; a context that opens and closes their group.
 
     Attributes:
-        rank: number of this process.
-        count: of processes.
+        rank: number of this process, from 0.
+        count: number of processes.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.rank = int(os.environ.get("RANK", 0))
         self.count = int(os.environ.get("WORLD_SIZE", 1))
         self._device = device
-        self._host: distributed.ProcessGroup | None = None  # for what is on the CPU
+        self._host: distributed.ProcessGroup | None = None  # for tensors on the CPU
 
     def __enter__(self) -> Ranks:
         if self.count > 1:
@@ -56,12 +56,12 @@ class Ranks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # After an error the others may wait in a collective that this rank will never join.
+        # After an error, others may wait in a collective that this rank never joins.
         if self.count > 1 and error is None:
             distributed.destroy_process_group()
 
     def any(self, flag: bool) -> bool:
-        """True on every rank if it is on one. The votes are on the CPU: no device waits for them."""
+        """True on every rank if it is on one. Votes stay on the CPU, so no device waits for them."""
         if self.count == 1:
             return flag
         votes = torch.tensor([float(flag)])
@@ -76,35 +76,48 @@ class Ranks:
         distributed.all_reduce(total, group=self._host)
         return total.numpy()
 
-    def synchronise_statistics(self, network: nn.Module) -> nn.Module:
-        """Replaces the normalisation layers by ones that see the images of all ranks."""
+    def sync_batchnorm(self, network: nn.Module) -> nn.Module:
+        """Makes batch normalisation see the images of all ranks, by replacing its layers."""
         if self.count > 1:
             for name, module in list(network.named_modules()):
                 if isinstance(module, nn.BatchNorm2d):
-                    network.set_submodule(name, SynchronisedNorm(module))
+                    network.set_submodule(name, SyncBatchNorm(module))
         return network
 
     def replicate(self, network: nn.Module, compress: bool) -> nn.Module:
-        """Wraps a network so that its gradients are averaged over the ranks, in fp16 if asked for."""
+        """Wraps a network so that its gradients are averaged over the ranks.
+
+        Args:
+            compress: send the gradients in fp16.
+        """
         if self.count == 1:
             return network
         devices = None if self._device.type == "cpu" else [self._device]
-        # Gradients with memory of their own, no views of buckets: some fused optimisers hold on to them.
+        # Gradients own their memory, not views of buckets: some fused optimisers keep addresses.
         replica = DistributedDataParallel(network, devices)
-        # Each rank keeps statistics of its own; those of the first are validated and shipped.
+        # Each rank has its own normalisation statistics; those of rank 0 are validated and shipped.
         replica.broadcast_buffers = False
         if compress:
             replica.register_comm_hook(None, fp16_compress_hook)
         return replica
 
-    def copy_buffers(self, network: nn.Module) -> None:
-        """Gives every rank the statistics of the first."""
+    def unwrap(self, replica: nn.Module) -> nn.Module:
+        """The network that `replicate` was given."""
+        return replica.module if isinstance(replica, DistributedDataParallel) else replica
+
+    def sync_gradients(self, replica: nn.Module, enabled: bool) -> None:
+        """Whether the next backward pass averages gradients over the ranks, or only adds them up."""
+        if isinstance(replica, DistributedDataParallel):
+            replica.require_backward_grad_sync = enabled
+
+    def broadcast_buffers(self, network: nn.Module) -> None:
+        """Gives every rank the normalisation statistics of rank 0."""
         if self.count > 1:
             for buffer in network.buffers():
                 distributed.broadcast(buffer, 0)
 
 
-class Sum(torch.autograd.Function):
+class SumOverRanks(torch.autograd.Function):
     """The sum of a tensor over the ranks; so is its gradient."""
 
     @staticmethod
@@ -115,14 +128,14 @@ class Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
-        return Sum.forward(context, *gradients)
+        return SumOverRanks.forward(context, *gradients)
 
 
-class SynchronisedNorm(nn.BatchNorm2d):
+class SyncBatchNorm(nn.BatchNorm2d):
     """Batch normalisation over the images of all ranks, which hold equally many.
 
-    torch's own runs on some accelerators alone. Mean first, then the variance around it: a second
-    message, and none of the cancellation of mean(x^2) - mean(x)^2.
+    torch's own runs on some accelerators only. The variance is taken around the mean: one message more
+    than mean(x^2) - mean(x)^2, but no cancellation.
     """
 
     def __init__(self, plain: nn.BatchNorm2d) -> None:
@@ -135,9 +148,9 @@ class SynchronisedNorm(nn.BatchNorm2d):
             return super().forward(input)
         x = input.float()
         ranks = distributed.get_world_size()
-        mean = Sum.apply(x.mean((0, 2, 3))) / ranks
+        mean = SumOverRanks.apply(x.mean((0, 2, 3))) / ranks
         centred = x - mean[:, None, None]
-        variance = Sum.apply(centred.square().mean((0, 2, 3))) / ranks
+        variance = SumOverRanks.apply(centred.square().mean((0, 2, 3))) / ranks
         with torch.no_grad():
             momentum = self.momentum or 0.0
             pixels = ranks * x.numel() / x.shape[1]
@@ -151,10 +164,10 @@ class SynchronisedNorm(nn.BatchNorm2d):
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Lets sys.exit end a process of several ranks there and then, without taking Python down first.
+    """Makes sys.exit end one process of several at once, without Python's shutdown.
 
-    DistributedDataParallel keeps its group, and so the threads of gloo, to the very end. One that still
-    holds a tensor then asks for an interpreter that is going down, and aborts the process instead
+    DistributedDataParallel keeps its group, and so the threads of gloo, until the very end. A thread that
+    still holds a tensor then asks for an interpreter that is shutting down, and aborts the process
     ("terminate called without an active exception"): 1 run in 16 with 8 ranks on 2 busy cores.
     """
     try:
@@ -168,16 +181,16 @@ def ending_at_once() -> Iterator[None]:
 
 
 def must_launch(config: TrainConfig) -> bool:
-    """True for the process that starts the others; torchrun's own know their rank."""
+    """True if this process must start the others; those that torchrun starts know their rank."""
     several = config.multiprocessing_distributed or len(config.devices) > 1 or config.nodes > 1
     return several and "RANK" not in os.environ
 
 
 def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
-    """Runs this command under torchrun, in a process for each device.
+    """Runs this command under torchrun, one process per device.
 
     Returns:
-        The exit code: 0 if every process worked.
+        The exit code: 0 if every process succeeded.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -189,11 +202,11 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
     rendezvous = ["--nnodes", str(config.nodes), "--rdzv-backend", "c10d", "--rdzv-id", "training"]
     rendezvous += ["--rdzv-endpoint", f"{host or 'localhost'}:{port or (PORT if host else 0)}"]
     cores = usable_cores()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))  # torchrun's is 1
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))  # torchrun sets 1
     module = ["-m", "training.train"]
     try:
         torchrun([*rendezvous, "--nproc-per-node", str(processes), *module, *arguments])
-    except SignalException as error:  # the processes were told, and have saved
+    except SignalException as error:  # passed on to the processes, which have saved
         return 128 + error.sigval
     except ChildFailedError as error:
         return max(failure.exitcode for failure in error.failures.values()) or 1

@@ -1,47 +1,47 @@
-"""What a run leaves for people: progress on screen, log.txt, metrics.csv, TensorBoard, pictures."""
+"""What a run shows and records: a progress bar, log.txt, metrics.csv, curves.png, TensorBoard."""
 
 from __future__ import annotations
 
-import csv
 import math
 import statistics
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from inference.files import replacing
+from training.config import TrainConfig
 from training.distributed import Ranks
 from training.plots import draw_curves
+from training.run_folder import METRICS, open_run, read_metrics, write_metrics
 
 Item = TypeVar("Item")
-WARM_UP = 5  # steps of an epoch that are not timed, as in ModelZoo's figures
+WARM_UP = 5  # first steps of an epoch, which are not timed, as in ModelZoo's figures
 
 
 class SilentJournal:
-    """Keeps the sums of an epoch, on every rank, and shows nothing.
+    """Sums up an epoch's losses on a rank, and shows nothing.
 
     Args:
-        steps: batches an epoch, of all ranks together.
+        parts: losses that a rank computes per epoch: batches, times config.accumulate.
     """
 
-    def __init__(self, ranks: Ranks, epochs: int, steps: int) -> None:
-        self._ranks, self._epochs, self._steps = ranks, epochs, steps
+    def __init__(self, ranks: Ranks, epochs: int, parts: int) -> None:
+        self._ranks, self._epochs, self._parts = ranks, epochs, parts
         self._speeds: list[float] = []
         self._lr = 0.0
         self.clear()
 
     def clear(self) -> None:
-        """Begins an epoch."""
-        self._loss = np.zeros(2)  # sum, and how many
-        self._stamps: list[tuple[float, int]] = []  # of each loss: seconds, images since the last
+        """Starts an epoch's sums anew."""
+        self._loss = np.zeros(2)  # sum and number
+        self._stamps: list[tuple[float, int]] = []  # per loss: seconds, images on this rank
 
     def track(self, batches: Iterable[Item], epoch: int) -> Iterator[Item]:
         """Yields the batches of an epoch."""
@@ -49,7 +49,7 @@ class SilentJournal:
         yield from batches
 
     def step(self, loss: Tensor, images: int, lr: float) -> None:
-        """Notes a loss, the images on this rank that it is of, and the learning rate."""
+        """Records a loss, the number of images on this rank it is of, and the learning rate."""
         self._lr = lr
         value = loss.item()
         if math.isfinite(value):
@@ -58,7 +58,7 @@ class SilentJournal:
 
     @property
     def speed(self) -> float:
-        """Images a second of all ranks in this epoch: ModelZoo's formula, without the first steps."""
+        """Images per second over all ranks in this epoch, by ModelZoo's formula: not the first steps."""
         steps = self._stamps[WARM_UP:] if len(self._stamps) > WARM_UP + 1 else self._stamps
         if len(steps) < 2:
             return 0.0
@@ -66,7 +66,7 @@ class SilentJournal:
         return images / (steps[-1][0] - steps[0][0])
 
     def epoch(self, epoch: int, lr: float, scores: dict[str, float]) -> None:
-        """Notes the end of an epoch's training and its validation."""
+        """Records the end of an epoch: the learning rate it began with and its validation scores."""
         total, losses = self._ranks.sum(self._loss.copy())
         if self.speed:
             self._speeds.append(self.speed)
@@ -76,7 +76,7 @@ class SilentJournal:
         """Shows a line."""
 
     def state_dict(self) -> dict[str, float]:
-        """The sums over all ranks: every rank must ask for them."""
+        """The sums over all ranks; a collective: every rank must call it."""
         total, losses = self._ranks.sum(self._loss.copy())
         return {"loss": float(total), "losses": float(losses)}
 
@@ -95,31 +95,30 @@ class Journal(SilentJournal):
     """Records a run in its folder and shows it on screen.
 
     Args:
-        run: the run's folder.
-        start: first epoch of this process; rows of metrics.csv before it are kept.
+        run: the run's folder; of its metrics.csv, the epochs before the first recorded one are kept.
     """
 
-    def __init__(self, ranks: Ranks, epochs: int, steps: int, run: Path) -> None:
-        super().__init__(ranks, epochs, steps)
+    def __init__(self, ranks: Ranks, epochs: int, parts: int, run: Path) -> None:
+        super().__init__(ranks, epochs, parts)
         self._run = run
         self._console = Console(highlight=False, soft_wrap=True)
-        self._rows = read_metrics(run / "metrics.csv")
+        self._rows = read_metrics(run / METRICS)
         self._board: SummaryWriter | None = None
 
     def track(self, batches: Iterable[Item], epoch: int) -> Iterator[Item]:
         """Yields the batches under a progress bar with loss, learning rate, speed and time left."""
-        bar = Progress(
-            TextColumn(f"epoch {epoch + 1}/{self._epochs}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(),
+        bar = rich.progress.Progress(
+            rich.progress.TextColumn(f"epoch {epoch + 1}/{self._epochs}"),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TextColumn("{task.fields[state]}"),
+            rich.progress.TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
         with bar:
-            task = bar.add_task("", total=self._steps, state="")
+            task = bar.add_task("", total=self._parts, state="")
             for batch in super().track(batches, epoch):
                 yield batch
                 loss = self._loss[0] / max(1, self._loss[1])
@@ -127,13 +126,13 @@ class Journal(SilentJournal):
                 bar.update(task, advance=1, state=state)
 
     def say(self, text: str) -> None:
-        """Shows a line, and keeps it in log.txt."""
+        """Shows a line, and adds it to log.txt."""
         self._console.print(text, markup=False)
         with (self._run / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}\n")
 
     def close(self) -> None:
-        """Ends the run with the line that ModelZoo's scripts print."""
+        """Ends the run with the line that ModelZoo's scripts end with."""
         if self._board:
             self._board.close()
         if self._speeds:
@@ -141,13 +140,14 @@ class Journal(SilentJournal):
             self.say(f"Final Performance images/sec : {fastest:.2f} (median {median:.2f})")
 
     def _record(self, epoch: int, loss: float, lr: float, scores: dict[str, float]) -> None:
-        row = {"epoch": epoch, "loss": loss, "lr": lr, "images_per_second": self.speed, **scores}
-        self._rows = [row for row in self._rows if row["epoch"] < epoch] + [row]
-        write_metrics(self._run / "metrics.csv", self._rows)
+        values = {"loss": loss, "lr": lr, "images_per_second": self.speed, **scores}
+        self._rows = [row for row in self._rows if row["epoch"] < epoch]
+        self._rows.append({"epoch": epoch, **values})
+        write_metrics(self._run / METRICS, self._rows)
         draw_curves(self._run / "curves.png", self._rows)
-        # Opened late: a run that goes on takes back the events of the epoch it repeats.
+        # Opened this late so that a resumed run drops the events of the epoch it repeats.
         self._board = self._board or SummaryWriter(str(self._run / "tensorboard"), purge_step=epoch)
-        for name, value in row.items():
+        for name, value in values.items():
             self._board.add_scalar(name, value, epoch)
         self._board.flush()
         self.say(
@@ -156,18 +156,15 @@ class Journal(SilentJournal):
         )
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Rows of metrics.csv; none if there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+def open_journal(
+    config: TrainConfig, ranks: Ranks, parts: int, resume: bool, ran_on: dict[str, Any]
+) -> SilentJournal:
+    """Opens the run's folder and its journal on rank 0, and a silent one on every other rank.
 
-
-def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
-    """Writes metrics.csv: a header line, then a row an epoch."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
+    Args:
+        parts, resume, ran_on: as in SilentJournal and `open_run`.
+    """
+    if ranks.rank > 0:
+        return SilentJournal(ranks, config.epochs, parts)
+    run = open_run(config, resume, {**ran_on, "ranks": ranks.count})
+    return Journal(ranks, config.epochs, parts, run)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-SMOOTH = 1.0  # pixels added to both sides of a ratio, so that an empty mask has a gradient
+SMOOTH = 1.0  # pixels added above and below the line, so that an empty mask has a gradient
 ALPHA, BETA = 0.3, 0.7  # weights of false positives and false negatives
 GAMMA = 4 / 3  # above 1: images that are nearly right weigh less
 
@@ -27,27 +28,25 @@ def dice(logits: Tensor, masks: Tensor) -> Tensor:
 
 
 def bce_dice(logits: Tensor, masks: Tensor) -> Tensor:
-    """Sum of both: cross-entropy for calibrated pixels, Dice for small lesions."""
+    """Cross-entropy for calibrated probabilities, plus Dice for small lesions."""
     return bce(logits, masks) + dice(logits, masks)
 
 
 def tversky(logits: Tensor, masks: Tensor) -> Tensor:
-    """1 - soft Tversky index, which counts what was missed more: Salehi et al. 2017, arXiv:1706.05721."""
+    """1 - soft Tversky index, where misses cost more: Salehi et al. 2017, arXiv:1706.05721."""
     return (1 - overlap(logits, masks, ALPHA, BETA)).mean()
 
 
 def focal_tversky(logits: Tensor, masks: Tensor) -> Tensor:
     """(1 - Tversky index) ** (1 / gamma): Abraham and Khan 2019, arXiv:1810.07842, equation 4."""
-    miss = (1 - overlap(logits, masks, ALPHA, BETA)).clamp_min(
-        1e-6
-    )  # the root's slope at 0 is infinite
-    return miss.pow(1 / GAMMA).mean()
+    miss = 1 - overlap(logits, masks, ALPHA, BETA)
+    return miss.clamp_min(1e-6).pow(1 / GAMMA).mean()  # the root's slope at 0 is infinite
 
 
 def overlap(logits: Tensor, masks: Tensor, alpha: float, beta: float) -> Tensor:
-    """Soft Tversky index of each image, (N,) in (0, 1]; with weights of 1/2 it is the Dice index.
+    """Soft Tversky index of each image, (N,) in (0, 1]: TP / (TP + alpha FP + beta FN) on probabilities.
 
-    TP / (TP + alpha FP + beta FN), on probabilities.
+    With alpha = beta = 1/2 it is the Dice index.
     """
     probability = torch.sigmoid(logits.float())
     truth = masks.to(probability.dtype)
@@ -65,3 +64,7 @@ LOSSES: dict[str, Loss] = {
     "tversky": tversky,
     "focal_tversky": focal_tversky,
 }
+if TYPE_CHECKING:
+    LossName = str
+else:
+    LossName = Literal[tuple(LOSSES)]  # the choices of the command line

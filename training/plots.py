@@ -1,4 +1,4 @@
-"""Pictures of a run: curves of its scores, and its validation images with their outlines."""
+"""Pictures of a run: curves of its scores, and validation images with outlined masks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = 6
 
 
 def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
-    """Draws loss and validation scores against epochs."""
+    """Draws loss and validation scores by epoch."""
     figure = Figure(figsize=(10, 4), layout="constrained")  # no window, no global state
     axes = figure.subplots(1, 2)
     epochs = [row["epoch"] + 1 for row in rows]
@@ -44,12 +44,12 @@ def draw_overlays(
     runtime: Runtime,
     threshold: float,
 ) -> None:
-    """Draws the best, the median and the worst images of a split: a row each.
+    """Draws the images of a split with the best, median and worst scores, a row each.
 
-    The truth is outlined in white, the prediction in green, with its Jaccard index.
+    The ground truth is outlined in white, the prediction in green; the number is its Jaccard index.
 
     Args:
-        counts: (images, 4) of the network on the split, as `validate` returns them.
+        counts: (images, 4) for this network and split, as `validate` returns them.
     """
     jaccard = score(counts)["jaccard"]
     rows = choose_rows(jaccard)
@@ -59,7 +59,7 @@ def draw_overlays(
 
 
 def choose_rows(jaccard: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
-    """Places of the best, the median and the worst values, best first: (3 * columns,) or fewer."""
+    """Indices of the best, the median and the worst values, best first: (3 * columns,) or fewer."""
     order = np.argsort(-jaccard, kind="stable")
     columns = min(columns, len(order))
     middle = (len(order) - columns) // 2
@@ -69,7 +69,7 @@ def choose_rows(jaccard: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
 def draw_sheet(
     images: np.ndarray, masks: np.ndarray, predicted: Tensor, jaccard: np.ndarray
 ) -> np.ndarray:
-    """Outlines truth and prediction on (N, S, S, 3) uint8 images: a sheet of three rows."""
+    """Outlines ground truth and prediction on (N, S, S, 3) uint8 images: a sheet of three rows."""
     cells = []
     for image, mask, found, value in zip(images, masks, predicted.cpu().numpy(), jaccard):
         cell = draw_outline(draw_outline(image, mask > 0, TRUTH), found)

@@ -1,4 +1,4 @@
-"""The folder of a run: frozen configuration, environment, and no earlier run overwritten.
+"""The folder of a run: configuration, environment and metrics. No run overwrites an earlier one.
 
 runs/first/config.json environment.json log.txt metrics.csv curves.png overlays.jpg tensorboard/
            last.pt previous.pt best.pt
@@ -6,6 +6,7 @@ runs/first/config.json environment.json log.txt metrics.csv curves.png overlays.
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import json
 import os
@@ -22,26 +23,26 @@ from inference.files import replacing
 from inference.machine import usable_cores
 from training.config import TrainConfig
 
-CONFIG = "config.json"
+CONFIG, METRICS = "config.json", "metrics.csv"
 
 
 def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> Path:
-    """Makes a run's folder, or opens that of the run to go on with.
+    """Makes a run's folder, or opens the one to resume.
 
     Args:
-        resume: whether the run goes on; else an earlier one of the same name is moved aside.
-        ran_on: device and ranks, for environment.json.
+        resume: continue the run there; otherwise an earlier run of that name is renamed.
+        ran_on: device, precision and ranks, for environment.json.
 
     Raises:
         InputError: the folder holds something else, or cannot be written to.
     """
     run = config.out
     if resume:
-        for left_over in run.glob(".*.pt"):  # of a process that was killed while it saved
+        for left_over in run.glob(".*.pt"):  # by a process that was killed while saving
             left_over.unlink()
     elif run.is_dir() and any(run.iterdir()):
         if not (run / CONFIG).exists():
-            raise InputError(f"--out {run}: holds files and is no run; give a folder of its own")
+            raise InputError(f"--out {run}: holds files but is not a run; give an empty folder")
         os.rename(run, name_backup(run))
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -50,20 +51,20 @@ def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> Path:
         write_json(run / "environment.json", {**describe_environment(), **ran_on})
     except OSError as error:
         raise InputError(
-            f"--out {run}: cannot be written to ({error.strerror}); give another folder, or free it"
+            f"--out {run}: cannot be written to ({error.strerror}); give another folder, or make room"
         ) from error
     return run
 
 
 def name_backup(run: Path) -> Path:
-    """A name beside a run's that is free: RUN-20260131-235959."""
+    """A free name beside a run's: RUN-20260131-235959."""
     stem = f"{run.name}-{datetime.now():%Y%m%d-%H%M%S}"
     names = (f"{stem}-{number}" if number else stem for number in count())
     return next(path for path in map(run.with_name, names) if not path.exists())
 
 
 def describe_environment() -> dict[str, Any]:
-    """What may make two runs of one configuration differ."""
+    """What can make two runs of one configuration differ."""
     commit = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
         capture_output=True,
@@ -82,6 +83,23 @@ def describe_environment() -> dict[str, Any]:
 
 
 def write_json(path: Path, entries: dict[str, Any]) -> None:
-    """Writes a file for people and programs."""
+    """Writes an indented JSON file, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Rows of a run's metrics.csv, one per epoch; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+
+
+def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
+    """Writes metrics.csv, atomically: a header line, then one row per epoch."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)

@@ -16,40 +16,45 @@ from inference.cli import one_line_errors
 from inference.contract import Contract
 from inference.scoring.metrics import average_scores
 from training.checkpointing import LAST, Checkpointer, StoppedError, StopSignals, load_state
-from training.compiled import compile_network
 from training.config import TrainConfig, read_config
 from training.data.batches import Batches
 from training.data.cache import open_split
-from training.device import Runtime
+from training.device import Runtime, explain_memory
 from training.distributed import Ranks, ending_at_once, launch, must_launch
-from training.journal import Journal, SilentJournal
+from training.journal import open_journal
 from training.loss import LOSSES
-from training.memory import explain_memory
 from training.networks.unet import UNet
 from training.optimise import Stepper
 from training.plots import draw_overlays
-from training.run_folder import open_run
+from training.precision import compile_network
 from training.validate import validate
 from training.weights import take_weights
 
 
 def train(config: TrainConfig) -> int:
-    """Trains a network and leaves what it made in the run's folder.
+    """Trains a network, and writes its checkpoints and records to the folder config.out.
 
     Returns:
         The exit code: 0, or 128 + the signal that stopped it.
     """
-    runtime = Runtime(config)
-    with Ranks(runtime.device) as ranks, StopSignals().listen() as requests, explain_memory(config):
+    runtime = Runtime(
+        config.device,
+        config.devices,
+        level=config.level,
+        half=config.amp_dtype,
+        loss_scale=config.loss_scale,
+    )
+    memory = explain_memory(config.batch_size, config.accumulate)
+    with Ranks(runtime.device) as ranks, StopSignals().listen() as signals, memory:
         try:
-            fit(config, runtime, ranks, requests)
+            fit(config, runtime, ranks, signals)
         except StoppedError as stopped:
             return 128 + stopped.signal
     return 0
 
 
-def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: StopSignals) -> None:
-    """The training itself."""
+def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignals) -> None:
+    """The training itself, in one process of several."""
     contract = Contract(size=config.size, provenance={"arch": config.arch, "width": config.width})
     training = open_split(config.data, "train", config.size)
     validation = open_split(config.data, "valid", config.size)
@@ -61,41 +66,38 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, requests: StopSigna
     if config.init and not (resume and (config.out / LAST).exists()):
         take_weights(network, config)
     if config.sync_batchnorm:
-        ranks.synchronise_statistics(network)
+        ranks.sync_batchnorm(network)
     runtime.place(network)
-    replica = ranks.replicate(runtime.lower(network), config.compress_gradients)
+    replica = ranks.replicate(runtime.precision.lower(network), config.compress_gradients)
     criterion = LOSSES[config.loss]
     step = Stepper(network, replica, config, runtime, ranks, len(batches))
-    if ranks.rank == 0:
-        run = open_run(config, resume, {**runtime.describe(), "ranks": ranks.count})
-        journal: SilentJournal = Journal(ranks, config.epochs, len(batches), run)
-    else:
-        journal = SilentJournal(ranks, config.epochs, len(batches))
-    saver = Checkpointer(config, contract, network, step, runtime, ranks, journal, requests)
+    parts = len(batches) * config.accumulate
+    journal = open_journal(config, ranks, parts, resume, runtime.describe())
+    checkpointer = Checkpointer(config, contract, network, step, runtime, ranks, journal, signals)
     if resume and (state := load_state(config, journal)):
-        saver.restore(state)
+        checkpointer.restore(state)
     forward = compile_network(replica) if config.compile else replica
 
-    for epoch in range(saver.position.epoch, config.epochs):
-        if saver.is_stale:
+    for epoch in range(checkpointer.progress.epoch, config.epochs):
+        if checkpointer.is_stale:
             journal.say(f"no better jaccard for {config.patience} epochs: stopped")
             break
         network.train()
         replica.train()
-        for images, masks in journal.track(batches(epoch, saver.position.step), epoch):
-            with runtime.autocast():
+        for images, masks in journal.track(batches(epoch, checkpointer.progress.step), epoch):
+            with runtime.precision.autocast():
                 logits = forward(runtime.send(images))
             loss = criterion(logits, runtime.send(masks))
             step(loss)
             journal.step(loss, len(images), step.lr)
-            saver.step()
+            checkpointer.step()
         counts = validate(step.network, validation, config, runtime, ranks, contract.threshold)
         scores = average_scores(counts)
         journal.epoch(epoch, step.lr_of(epoch), scores)
-        if saver.epoch(scores) and ranks.rank == 0:
+        if checkpointer.epoch(scores) and ranks.rank == 0:
             overlays = config.out / "overlays.jpg"
             draw_overlays(overlays, step.network, validation, counts, runtime, contract.threshold)
-    journal.say(f"best jaccard {saver.position.best:.4f}: {config.out / 'best.pt'}")
+    journal.say(f"best jaccard {checkpointer.progress.best:.4f}: {config.out / 'best.pt'}")
     journal.close()
 
 

@@ -1,4 +1,4 @@
-"""Validation: per-image scores at the network's size, by the rules of inference.scoring.metrics."""
+"""Validation: per-image scores at the network's input size, by the rules of inference.scoring."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.data.cache import Split
 from training.device import Runtime
 from training.distributed import Ranks
 
-MIRRORINGS = ((), (1,), (2,), (1, 2))  # axes of (N, H, W)
+FLIPS = ((), (1,), (2,), (1, 2))  # axes of (N, H, W): none, vertical, horizontal, both
 
 
 @torch.no_grad()
@@ -25,16 +25,15 @@ def validate(
     ranks: Ranks,
     threshold: float,
 ) -> np.ndarray:
-    """Counts the pixels of every image of a split, each on one rank.
+    """Counts true and false pixels of every image of a split, each on one rank.
 
     Args:
-        threshold: probability above which a pixel is lesion; it is applied to probabilities here as
-            in use, never to logits.
+        threshold: probability above which a pixel is lesion, as at inference; never of logits.
 
     Returns:
         (images, 4) counts as `inference.scoring.metrics.count` makes them, the same on every rank.
     """
-    ranks.copy_buffers(network)
+    ranks.broadcast_buffers(network)
     counts = np.zeros((len(split), 4), np.int64)
     batch = max(1, config.batch_size // (ranks.count * config.accumulate))
     for rows, images, masks in in_order(split, batch, ranks.rank, ranks.count):
@@ -44,18 +43,17 @@ def validate(
 
 
 @torch.no_grad()
-def predict(network: nn.Module, images: Tensor, runtime: Runtime, mirrored: bool = False) -> Tensor:
+def predict(network: nn.Module, images: Tensor, runtime: Runtime, tta: bool = False) -> Tensor:
     """Probabilities of lesion: (N, S, S, 3) uint8 images -> (N, S, S) float32 on the device.
 
     Args:
-        mirrored: average over the four mirrorings of each image.
+        tta: test-time augmentation: the mean over four flips of each image.
     """
     network.eval()
     images = runtime.send(images)
-    mirrorings = MIRRORINGS if mirrored else MIRRORINGS[:1]
     probabilities = []
-    for axes in mirrorings:
-        with runtime.autocast():
+    for axes in FLIPS if tta else FLIPS[:1]:
+        with runtime.precision.autocast():
             logits = network(images.flip(axes))
         probabilities.append(torch.sigmoid(logits.float()).flip(axes))
     return torch.stack(probabilities).mean(0)

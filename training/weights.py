@@ -1,70 +1,124 @@
-"""Trained weights, whoever trained them: a checkpoint of ours, or of the public reference."""
+"""Opens trained weights of any origin: our checkpoints, the public reference, ModelZoo, ImageNet."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from inference.contract import Contract
 from inference.errors import InputError
 from training import checkpoint
 from training.config import TrainConfig
-from training.networks import efficientnet_lite as lite
 from training.networks import reference
-from training.networks.unet import Arch, UNet
+from training.networks.efficientnet_lite import EfficientNetLite0, load_imagenet
+from training.networks.unet import NETWORKS, Arch, UNet
+
+# Entries under which scripts save a state dict, and what wrappers of a network put before its keys.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("module.", "_orig_mod.")
 
 
-def open_trained(
+def open_network(
     path: Path, arch: Arch | None = None, recurrence: int = 2
 ) -> tuple[UNet, Contract]:
-    """Builds the network of a checkpoint, with its weights, in evaluation mode.
+    """Builds a network from its weights, in evaluation mode.
 
     Args:
         path: best.pt or last.pt of a run, or a state dict of the public reference or of ModelZoo.
-        arch: the network it must hold; None takes what is there.
+        arch: the network that it must hold; None accepts any.
         recurrence: t of a reference's recurrent network, as in `reference.convert`.
+
+    Returns:
+        The network, and its contract, whose provenance names the file and its SHA-256.
 
     Raises:
         InputError: no such file, not a checkpoint, or of another network.
     """
     loaded = checkpoint.load(path)
     if "contract" in loaded:
-        network, contract = checkpoint.open_network(loaded)
-        if arch and arch != loaded["config"]["arch"]:
-            raise InputError(
-                f"--arch {arch}: {path} holds {loaded['config']['arch']}; leave --arch out"
-            )
-        return network, contract
-    if reference.is_reference(loaded):
-        return reference.convert(loaded, arch, recurrence)
-    raise InputError(
-        f"{path}: is neither a checkpoint of training.train nor a state dict of the reference; "
-        "give one of them"
-    )
+        network, contract = build_network(loaded, path)
+    elif reference.is_reference(weights := find_state_dict(loaded)):
+        network, contract = reference.convert(weights, recurrence)
+    else:
+        raise InputError(
+            f"{path}: neither a checkpoint of training.train nor a state dict of the public reference; "
+            "give one of these"
+        )
+    if arch and arch != network.arch:
+        raise InputError(f"--arch {arch}: {path} holds {network.arch}; leave --arch out")
+    origin = {"checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return network, replace(contract, provenance={**contract.provenance, **origin})
+
+
+def build_network(trained: dict[str, Any], path: Path) -> tuple[UNet, Contract]:
+    """Builds the network of a loaded checkpoint of ours, with the averaged weights if it has them.
+
+    Raises:
+        InputError: the checkpoint is incomplete.
+    """
+    contract = Contract.from_json(trained["contract"])
+    try:
+        config = trained["config"]
+        network = UNet(config["arch"], config["width"], contract.mean, contract.std)
+        averaged = strip(trained.get("stepper", {}).get("average", {}))
+        averaged.pop("n_averaged", None)
+        network.load_state_dict(averaged or trained["weights"])
+    except (KeyError, TypeError, AttributeError, AssertionError, RuntimeError, InputError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: weights do not fit the network in its config ({reason}); "
+            "give the file as training.train wrote it"
+        ) from error
+    return network.eval(), contract
 
 
 def take_weights(network: UNet, config: TrainConfig) -> None:
-    """Copies the weights of the checkpoint --init into a network of the same shape.
+    """Starts a network from the weights that --init names.
 
     Raises:
-        InputError: the checkpoint is of another network.
+        InputError: they cannot be opened, or are of another network.
     """
-    assert config.init
     if config.init == "imagenet":
-        if config.arch != "attunet_lite0":
+        if not isinstance(network.encoder, EfficientNetLite0):
+            fitting = [name for name in NETWORKS if NETWORKS[name].encoder is EfficientNetLite0]
             raise InputError(
-                f"--init imagenet: --arch {config.arch} has no such weights; give --arch attunet_lite0"
+                f"--init imagenet: there are no such weights for --arch {network.arch}; "
+                f"use --arch {' or '.join(fitting)}"
             )
-        lite.load_imagenet(network.encoder)
+        load_imagenet(network.encoder)
         return
+    assert config.init
     if config.out.absolute() in config.init.absolute().parents:
         raise InputError(
-            f"--init {config.init}: lies in --out {config.out}, which is moved aside; give another --out"
+            f"--init {config.init}: lies in --out {config.out}, which will be moved aside; "
+            "give another --out"
         )
-    trained, _ = open_trained(config.init)
+    trained, _ = open_network(config.init)
     try:
         network.load_state_dict(trained.state_dict())
     except RuntimeError as error:
         raise InputError(
-            f"--init {config.init}: holds another network than --arch {config.arch} --width "
-            f"{config.width}; give that network's --arch and --width"
+            f"--init {config.init}: does not fit --arch {config.arch} --width {config.width}; "
+            "use the --arch and --width that it was trained with"
         ) from error
+
+
+def find_state_dict(loaded: dict[str, Any]) -> dict[str, Any]:
+    """Unwraps a state dict: out of dicts that hold it as an entry, its keys without prefixes."""
+    for name in WRAPPERS:
+        if isinstance(loaded.get(name), dict):
+            return find_state_dict(loaded[name])
+    return strip(loaded)
+
+
+def strip(weights: dict[str, Any]) -> dict[str, Any]:
+    """Removes the prefixes that wrappers of networks put before the keys of a state dict, such as
+    nn.DataParallel, torch.compile and torch.optim.swa_utils.AveragedModel."""
+    stripped = {}
+    for key, value in weights.items():
+        while isinstance(key, str) and key.startswith(PREFIXES):
+            key = key.split(".", 1)[1]
+        stripped[key] = value
+    return stripped

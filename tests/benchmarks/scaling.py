@@ -25,7 +25,7 @@ from inference.files import replacing
 from inference.images.write import write_image
 from inference.masks.png import write_mask
 from tests.benchmarks.data import describe_machine
-from training.journal import read_metrics
+from training.run_folder import read_metrics
 from training.synthesize import make_lesion
 
 

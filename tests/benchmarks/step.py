@@ -116,14 +116,14 @@ def make_ours(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, 
     config = make_config(
         Path(), "reference", device="cpu", width=width, opt_level=opt_level, batch_size=batch_size
     )
-    runtime = Runtime(config)
+    runtime = Runtime(config.device, level=config.level)
     ranks = Ranks(runtime.device)
     network = runtime.place(UNet("attunet", width))
     stepper = Stepper(network, network, config, runtime, ranks, 100)
     journal = SilentJournal(ranks, 1, 100)
 
     def step(images: Tensor, masks: Tensor) -> None:
-        with runtime.autocast():
+        with runtime.precision.autocast():
             logits = network(runtime.send(images))
         loss = LOSSES[config.loss](logits, runtime.send(masks))
         stepper(loss)

@@ -42,8 +42,8 @@ from inference.masks.png import write_runs
 from inference.masks.postprocess import find_lesion
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Segmented, map_ahead, segment_images
-from training import checkpoint as checkpoints
 from training.networks.unet import UNet
+from training.weights import open_network
 
 SIZES = ((1022, 767), (3008, 2000), (6000, 4000))  # of ISIC's photos, width and height
 GRAIN = 6  # levels of sensor noise, so that enlarged photos are no easier to decode than real ones
@@ -73,7 +73,7 @@ def measure(
     """
     threads = threads or usable_cores()
     segmenter = Segmenter(model, threads)
-    network = open_network(checkpoint) if checkpoint else None
+    network = open_network(checkpoint)[0] if checkpoint else None
     torch.set_num_threads(threads)
     infer_only(segmenter, batch_size, batch_size)  # warms up: some runtimes compile here
     with tempfile.TemporaryDirectory() as folder:
@@ -93,12 +93,6 @@ def measure(
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(figures, indent=2) + "\n")
     Console(soft_wrap=True).print_json(data=figures)
-
-
-def open_network(checkpoint: Path) -> UNet:
-    """The network of a checkpoint, ready to be used."""
-    network, _ = checkpoints.open_network(checkpoints.load(checkpoint))
-    return network.eval()
 
 
 def enlarge_photos(paths: list[Path], folder: Path) -> dict[str, list[Path]]:

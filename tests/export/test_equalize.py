@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from export.equalize import MIN_SHARE, equalize
-from training.networks.efficientnet_lite import make_encoder
-from training.networks.unet import PlainBlock
+from training.networks.blocks import PlainBlock
+from training.networks.efficientnet_lite import EfficientNetLite0
 
 
 def spread(block: nn.Module) -> None:
@@ -28,7 +28,7 @@ def channel_reach(block: nn.Sequential, layer: nn.Module, x: torch.Tensor) -> to
     return seen[0]
 
 
-@pytest.mark.parametrize("block", [PlainBlock(3, 8), *make_encoder()])
+@pytest.mark.parametrize("block", [PlainBlock(3, 8), *EfficientNetLite0()])
 def test_the_function_stays(block: nn.Sequential) -> None:
     spread(block.eval())
     inputs = next(module for module in block.modules() if isinstance(module, nn.Conv2d)).in_channels
@@ -43,7 +43,7 @@ def test_the_function_stays(block: nn.Sequential) -> None:
 
 
 def test_channels_reach_equally_far_in_front_of_depthwise_convolutions() -> None:
-    block = make_encoder()[1][1].eval()
+    block = EfficientNetLite0()[1][1].eval()
     spread(block)
     x, relu = torch.randn(4, 24, 32, 32), block[2]
     before = channel_reach(block, relu, x)

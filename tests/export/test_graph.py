@@ -16,7 +16,8 @@ from export.winograd import WinogradConv, WinogradUpConv
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.runtime.segmenter import Segmenter
-from training.networks.unet import Arch, UNet, UpConv, conv_norm_relu
+from training.networks.blocks import UpConv, conv_norm_relu
+from training.networks.unet import NETWORKS, UNet
 
 # Operators that onnxruntime, OpenVINO and ATC all read.
 ALLOWED = {
@@ -46,7 +47,7 @@ def settle(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def make_network(arch: Arch, mean: float = 0.5) -> UNet:
+def make_network(arch: str, mean: float = 0.5) -> UNet:
     torch.manual_seed(0)
     network = UNet(arch, 4, mean=(mean, 0.4, 0.3), std=(0.2, 0.3, 0.4))
     settle(network)
@@ -96,15 +97,15 @@ def test_winograd_is_upsampling_and_convolution_to_the_border(height: int, width
     assert (found - expected).abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("arch", get_args(Arch))
+@pytest.mark.parametrize("arch", NETWORKS)
 @pytest.mark.parametrize("graph", ["phases", "winograd"])
 def test_a_rewritten_network_is_the_same_function(
-    arch: Arch, graph: Graph, monkeypatch: pytest.MonkeyPatch
+    arch: str, graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("export.graph.WINOGRAD_CHANNELS", 8)  # half of this network's levels
     network = make_network(arch)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    size = 3 * network.multiple  # the deepest maps have the odd side 3
+    size = 3 * network.encoder.stride  # the deepest maps have the odd side 3
     rewritten = rewrite(network, graph, size)
     kinds = {type(module) for module in rewritten.modules()}
     fast = {WinogradConv, WinogradUpConv}
@@ -125,8 +126,8 @@ def test_weights_shared_over_time_stay_shared() -> None:
     assert len(convolutions) == 1
 
 
-@pytest.mark.parametrize("arch", get_args(Arch))
-def test_the_written_file_holds_known_operators_alone(arch: Arch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("arch", NETWORKS)
+def test_the_written_file_holds_known_operators_alone(arch: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     network = make_network(arch)
     onnx.save(build_model(Deployable(rewrite(network, "phases", 64)), Contract(size=32)), path)
@@ -172,7 +173,7 @@ def test_deployed_networks_run_in_evaluation_mode() -> None:
 
 
 @pytest.mark.parametrize("arch", ["attunet", "r2unet"])
-def test_arithmetic_is_counted_over_time_and_levels(arch: Arch) -> None:
+def test_arithmetic_is_counted_over_time_and_levels(arch: str) -> None:
     wide, narrow = (count_gflop(UNet(arch, width), 32) for width in (16, 8))
     assert 3.5 < wide / narrow < 4.0  # by the square of the width, but for the first and last layer
     assert count_gflop(UNet(arch, 8), 64) == pytest.approx(4 * narrow)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 ROOT = Path(__file__).parents[2]
 COUNTS = {"train": 12, "valid": 5, "test": 2}

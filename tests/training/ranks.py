@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 from training.config import make_config
 from training.data.batches import Split
 from training.device import Runtime
-from training.distributed import Ranks, SynchronisedNorm
+from training.distributed import Ranks, SyncBatchNorm
 from training.networks.unet import UNet
 from training.optimise import Stepper
 from training.validate import validate
@@ -29,10 +29,10 @@ def gather(tensor: Tensor) -> list[Tensor]:
 
 def make(ranks: Ranks, **changes: Any) -> tuple[nn.Module, nn.Module, Stepper]:
     config = make_config(Path(), device="cpu", ema=0.0, warmup=0.0, epochs=1, **changes)
-    runtime = Runtime(config)
+    runtime = Runtime("cpu", level=config.level, half=config.amp_dtype)
     torch.manual_seed(0)
     network = runtime.place(UNet("attunet", 2))
-    replica = ranks.replicate(runtime.lower(network), config.compress_gradients)
+    replica = ranks.replicate(runtime.precision.lower(network), config.compress_gradients)
     return network, replica, Stepper(network, replica, config, runtime, ranks, 10)
 
 
@@ -84,7 +84,7 @@ def check_validation(ranks: Ranks) -> None:
     for buffer in network.buffers():  # statistics of its own on each rank: the first's count
         buffer.add_(ranks.rank)
     config = make_config(Path(), device="cpu", batch_size=4)
-    runtime = Runtime(config)
+    runtime = Runtime("cpu")
     together = validate(network, split, config, runtime, ranks, 0.5)
     alone = Ranks(CPU)
     alone.count, alone.rank = 1, 0
@@ -100,7 +100,7 @@ def check_synchronised_norm(ranks: Ranks) -> None:
     plain = nn.BatchNorm2d(3)
     nn.init.uniform_(plain.weight, generator=generator)
     own = slice(2 * ranks.rank, 2 * ranks.rank + 2)
-    norm = SynchronisedNorm(plain)
+    norm = SyncBatchNorm(plain)
     results = []
     for layer, rows in ((plain, slice(None)), (norm, own)):
         x = whole[rows].clone().requires_grad_()

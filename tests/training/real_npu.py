@@ -59,9 +59,9 @@ def train(kinds: tuple[bool, bool], **changes: Any) -> Tensor:
     batches = torch.randint(256, (12, 2, 16, 16, 3), dtype=torch.uint8)
     state: dict[str, Any] = {}
     for run, fused in enumerate(kinds):
-        runtime = Runtime(config)
+        runtime = Runtime("cpu", level=config.level)
         runtime._vendor = torch_npu if fused else None
-        replica = runtime.lower(network)
+        replica = runtime.precision.lower(network)
         # With frozen statistics every weight has a gradient that is not noise.
         network.eval(), replica.eval()
         step = Stepper(network, replica, config, runtime, Ranks(runtime.device), 10)
@@ -69,7 +69,7 @@ def train(kinds: tuple[bool, bool], **changes: Any) -> Tensor:
             step.load_state_dict(state)
         assert type(step._optimiser).__name__.startswith("NpuFused") == fused
         for batch in batches[6 * run : 6 * run + 6]:
-            with runtime.autocast():
+            with runtime.precision.autocast():
                 logits = replica(batch)
             step(logits.float().square().mean())
         state = copy.deepcopy(step.state_dict())

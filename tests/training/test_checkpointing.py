@@ -20,6 +20,7 @@ from training.checkpointing import LAST, PREVIOUS, load_state
 from training.config import make_config
 from training.distributed import Ranks
 from training.journal import SilentJournal
+from training.weights import open_network
 
 KILLS = int(os.environ.get("KILLS", "2"))  # KILLS=20 make test: the long form
 EPOCHS = 2 + 2 * KILLS  # so that no run ends before it was killed so often
@@ -129,11 +130,11 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(
     with (run / LAST).open("r+b") as file:
         file.truncate(file.seek(0, os.SEEK_END) // 2)
     output = train_in_process(*RUN, "--out", run, "--resume")
-    assert str(run / LAST) in output and "the one before" in output
+    assert str(run / LAST) in output and "the checkpoint before" in output
     assert same_weights(run / LAST, whole_runs[1] / LAST)
     for name in (LAST, PREVIOUS):
         (run / name).write_bytes(b"nothing")
-    assert "is no checkpoint" in train_in_process(*RUN, "--out", run, "--resume", code=2)
+    assert "not a checkpoint" in train_in_process(*RUN, "--out", run, "--resume", code=2)
 
 
 def test_a_full_disk_is_a_line_and_the_last_checkpoint_is_kept(
@@ -161,7 +162,7 @@ def test_a_state_is_complete_and_plain(whole_runs: dict[int, Path]) -> None:
         *("config", "contract", "epoch", "position", "weights", "stepper", "random", "journal")
     }
     assert {"optimiser", "updates", "scaler", "average"} == state["stepper"].keys()
-    network, contract = checkpoint.open_network(state)
+    network, contract = open_network(whole_runs[1] / LAST)
     assert contract.size == 16
     averaged = state["stepper"]["average"]["module.head.weight"]
     assert torch.equal(network.head.weight, averaged)
@@ -175,5 +176,5 @@ def test_other_settings_and_no_run_at_all_are_refused(whole_runs: dict[int, Path
     assert load_state(make_config(**{**changes, "workers": 7, "save_every": 0}), journal)
     with pytest.raises(InputError, match="--lr"):
         load_state(make_config(**{**changes, "lr": 0.5}), journal)
-    with pytest.raises(InputError, match="no run"):
+    with pytest.raises(InputError, match="not a run"):
         load_state(make_config(Path("d"), out=Path("/nowhere")), journal)

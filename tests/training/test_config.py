@@ -25,15 +25,15 @@ def test_every_parameter_of_modelzoo_is_understood_in_its_own_spelling() -> None
     assert (config.data, config.addr, config.arch) == (Path("/data"), "10.0.0.1", "attunet")
     assert (config.workers, config.epochs, config.batch_size) == (4, 7, 32)
     assert (config.lr, config.betas, config.weight_decay) == (0.001, (0.8, 0.999), 0.2)
-    assert (config.amp, config.loss_scale, config.precision) == (True, 128, "O1")
+    assert (config.amp, config.loss_scale, config.level) == (True, 128, "O1")
     assert config.multiprocessing_distributed and config.devices == list(range(8))
 
 
 def test_amp_alone_is_o2_as_in_modelzoo() -> None:
-    assert read_config(["--data", "d"]).precision == "O0"
-    assert read_config(["--data", "d", "--amp"]).precision == "O2"
-    assert read_config(["--data", "d", "--amp", "--opt-level", "O0"]).precision == "O0"
-    assert read_config(["--data", "d", "--opt_level", "O1"]).precision == "O1"
+    assert read_config(["--data", "d"]).level == "O0"
+    assert read_config(["--data", "d", "--amp"]).level == "O2"
+    assert read_config(["--data", "d", "--amp", "--opt-level", "O0"]).level == "O0"
+    assert read_config(["--data", "d", "--opt_level", "O1"]).level == "O1"
 
 
 def test_reference_recipe_is_the_published_one() -> None:
@@ -52,6 +52,10 @@ def test_reference_recipe_is_the_published_one() -> None:
 def test_flags_change_a_recipe_wherever_they_stand() -> None:
     config = read_config("--lr 1 --data d --recipe=reference --epochs 2".split())
     assert (config.lr, config.epochs, config.loss) == (1, 2, "bce")
+
+
+def test_an_optimizer_is_an_optimiser() -> None:
+    assert read_config("--data d --optimizer adam".split()).optimiser == "adam"
 
 
 def test_settings_come_back_from_their_plain_values() -> None:
@@ -84,13 +88,13 @@ def test_a_value_out_of_range_is_refused_by_its_flag(name: str, value: object) -
 def test_no_setting_is_parsed_and_not_used() -> None:
     """Each field is read from a configuration outside the class, or by a property that is."""
     reads: set[str] = set()
-    for path in ROOMS.glob("*.py"):
+    for path in ROOMS.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         owners = {"config", "chosen", "_config"}
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and owner(node.value) in owners:
                 reads.add(node.attr)
-    properties = {"devices": "device_list", "betas": "momentum", "precision": "opt_level amp"}
+    properties = {"devices": "device_list", "betas": "momentum", "level": "opt_level amp"}
     assert set(properties) <= reads
     for fields in properties.values():
         reads |= set(fields.split())

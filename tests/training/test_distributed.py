@@ -12,7 +12,7 @@ import torch
 
 from training.config import make_config
 from training.distributed import Ranks, must_launch
-from training.journal import read_metrics
+from training.run_folder import read_metrics
 
 RANKS = Path(__file__).with_name("ranks.py")
 ROOT = Path(__file__).parents[2]

@@ -1,25 +1,17 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from inference.errors import InputError
-from inference.scoring.metrics import METRICS, count
+from inference.scoring.metrics import METRICS
 from training import journal as journals
-from training.config import make_config
-from training.data.cache import open_split
-from training.device import Runtime
 from training.distributed import Ranks
-from training.journal import Journal, read_metrics
-from training.networks.unet import UNet
-from training.plots import COLUMNS, choose_rows, draw_curves, draw_overlays
-from training.run_folder import open_run
+from training.journal import Journal
+from training.run_folder import read_metrics
 
 CPU = torch.device("cpu")
 SCORES = dict.fromkeys(METRICS, 0.5)
@@ -59,55 +51,3 @@ def test_the_speed_is_modelzoos_formula(tmp_path: Path, monkeypatch: pytest.Monk
     for _ in journal.track(range(8), 0):
         journal.step(torch.tensor(1.0), 16, 1e-3)
     assert journal.speed == 16 * 3 / 6
-
-
-def test_an_earlier_run_is_moved_aside_and_another_folder_is_left_alone(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    for seed in range(3):
-        open_run(make_config(Path("d"), out=run, seed=seed), False, {"ranks": 1})
-        (run / "last.pt").write_text(str(seed))
-    kept = {(path / "last.pt").read_text() for path in tmp_path.iterdir()}
-    assert kept == {"0", "1", "2"} and (run / "last.pt").read_text() == "2"
-    frozen = json.loads((run / "config.json").read_text())
-    assert frozen["seed"] == 2 and frozen["batch_size"] == 16
-    environment = json.loads((run / "environment.json").read_text())
-    assert environment["packages"]["torch"] == torch.__version__ and environment["ranks"] == 1
-
-    (run / ".left.pt").write_text("half")
-    open_run(make_config(Path("d"), out=run, seed=2), True, {})
-    assert (run / "last.pt").read_text() == "2" and not (run / ".left.pt").exists()
-
-    other = tmp_path / "photos"
-    other.mkdir()
-    (other / "a.jpg").write_text("mine")
-    with pytest.raises(InputError, match="no run"):
-        open_run(make_config(Path("d"), out=other), False, {})
-    assert [path.name for path in other.iterdir()] == ["a.jpg"]
-
-
-def test_overlays_show_best_median_and_worst(dataset: Path, tmp_path: Path) -> None:
-    jaccard = np.arange(100) / 100
-    rows = choose_rows(jaccard)
-    assert rows[0] == 99 and rows[-1] == 0 and 49 in rows[COLUMNS : 2 * COLUMNS]
-    assert len(choose_rows(jaccard[:2])) == 6
-
-    split = open_split(dataset, "valid", 32)
-    config = make_config(Path("d"), device="cpu")
-    counts = count(np.array(split.masks), np.array(split.masks))
-    path = tmp_path / "overlays.jpg"
-    draw_overlays(path, UNet("unet", 2), split, counts, Runtime(config), 0.5)
-    sheet = cv2.imread(str(path))
-    assert sheet is not None and sheet.shape == (3 * 192, 5 * 192, 3)
-
-
-def test_curves_of_one_epoch_are_drawn(tmp_path: Path) -> None:
-    draw_curves(tmp_path / "curves.png", [{"epoch": 0, "loss": 1.0, **SCORES}])
-    assert cv2.imread(str(tmp_path / "curves.png")) is not None
-
-
-@pytest.mark.parametrize("out", ["file", "file/run"])
-def test_a_folder_that_cannot_be_made_is_named(out: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    config = make_config(tmp_path, out=tmp_path / out)
-    with pytest.raises(InputError, match=f"--out .*{out}: cannot be written to .*another folder"):
-        open_run(config, False, {})

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
-from training.loss import ALPHA, BETA, GAMMA, LOSSES, SMOOTH
+from inference.errors import InputError
+from training.config import make_config, read_config
+from training.loss import ALPHA, BETA, GAMMA, LOSSES, SMOOTH, LossName
 
 MASKS = torch.zeros(2, 8, 8, dtype=torch.uint8)
 MASKS[0, 2:6, 2:6] = 1
@@ -49,3 +53,17 @@ def test_half_precision_logits_lose_nothing() -> None:
     logits = torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(0)).half()
     for loss in LOSSES.values():
         assert torch.equal(loss(logits, MASKS), loss(logits.float(), MASKS))
+
+
+def test_a_loss_is_one_entry(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(LOSSES, "mine", LOSSES["bce"])
+    assert make_config(Path("data"), loss="mine").loss == "mine"
+    with pytest.raises(InputError, match=r"--loss hinge: must be one of bce, dice, .*, mine"):
+        make_config(Path("data"), loss="hinge")
+    with pytest.raises(SystemExit, match="2"):
+        read_config(["--data", "data", "--loss", "hinge"])
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in get_args(LossName))
+    assert set(LOSSES) - {"mine"} == set(get_args(LossName))

@@ -14,7 +14,7 @@ from training.device import Runtime
 from training.distributed import Ranks
 from training.loss import LOSSES
 from training.networks.unet import UNet
-from training.optimise import PATIENCE, Stepper, make_schedule
+from training.optimise import MAX_SKIPPED, Stepper, make_schedule
 from training.synthesize import make_lesion
 
 LEVELS = [
@@ -33,10 +33,15 @@ class Trainer:
     def __init__(self, steps: int = 10, **changes: Any) -> None:
         settings = {"device": "cpu", "ema": 0.0, "epochs": 1, "warmup": 0.0, **changes}
         self.config: TrainConfig = make_config(Path("d"), **settings)
-        self.runtime = Runtime(self.config)
+        self.runtime = Runtime(
+            "cpu",
+            level=self.config.level,
+            half=self.config.amp_dtype,
+            loss_scale=self.config.loss_scale,
+        )
         torch.manual_seed(0)
         self.network = self.runtime.place(UNet("attunet", 4))
-        self.replica = self.runtime.lower(self.network)
+        self.replica = self.runtime.precision.lower(self.network)
         ranks = Ranks(self.runtime.device)
         self.step = Stepper(self.network, self.replica, self.config, self.runtime, ranks, steps)
         pairs = [make_lesion(np.random.default_rng(i), 32, 32) for i in range(4)]
@@ -44,7 +49,7 @@ class Trainer:
         self.masks = torch.from_numpy(np.stack([mask // 255 for _, mask in pairs]))
 
     def loss(self, images: slice = slice(None)) -> torch.Tensor:
-        with self.runtime.autocast():
+        with self.runtime.precision.autocast():
             logits = self.replica(self.images[images])
         return LOSSES[self.config.loss](logits, self.masks[images])
 
@@ -149,10 +154,10 @@ def test_a_loss_that_is_not_finite_leaves_no_trace(level: dict[str, Any]) -> Non
 
 def test_losses_that_stay_not_finite_end_the_run() -> None:
     trainer = Trainer()
-    for _ in range(PATIENCE - 1):
+    for _ in range(MAX_SKIPPED - 1):
         trainer.step(trainer.loss() * float("inf"))
     trainer.train(1)  # a good one in between
-    for _ in range(PATIENCE - 1):
+    for _ in range(MAX_SKIPPED - 1):
         trainer.step(trainer.loss() * float("nan"))
     with pytest.raises(InputError, match="not finite"):
         trainer.step(trainer.loss() * float("nan"))
@@ -164,14 +169,9 @@ def test_a_dynamic_scale_falls_at_an_overflow_and_a_fixed_one_stays() -> None:
         before = trainer.weights()
         trainer.step(trainer.loss() * 1e36)  # finite, but not after the scale
         assert torch.equal(trainer.weights(), before)
-        assert trainer.runtime.scaler.get_scale() == after
+        assert trainer.runtime.precision.scaler.get_scale() == after
         trainer.train(1)
         assert not torch.equal(trainer.weights(), before)
-
-
-@pytest.mark.parametrize("level", [LEVELS[0], {"opt_level": "O1", "amp_dtype": "bf16"}])
-def test_only_fp16_is_scaled(level: dict[str, Any]) -> None:
-    assert not Trainer(loss_scale=128.0, **level).runtime.scaler.is_enabled()
 
 
 def test_the_reference_schedule_is_constant_then_falls_epoch_by_epoch() -> None:

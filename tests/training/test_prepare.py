@@ -2,6 +2,7 @@ import csv
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,8 +12,9 @@ from inference.errors import InputError
 from inference.images.pixels import read_image, read_mask, resize, resize_mask
 from inference.images.write import write_image
 from inference.masks.png import write_mask
-from training.data import pairs
+from training.data import inspection
 from training.data.cache import open_split
+from training.data.pairs import Pair
 from training.data.split import SPLITS
 from training.prepare import prepare
 from training.synthesize import IMAGES, MASKS
@@ -76,16 +78,16 @@ def test_interrupted_it_goes_on_and_ends_the_same(
 ) -> None:
     whole, data = tmp_path / "whole", tmp_path / "data"
     prepare(copy, whole, size=32)
-    inspect = pairs.inspect_pair
+    inspect = inspection.inspect_pair
     inspected: list[str] = []
 
-    def pull_the_plug(pair: pairs.Pair) -> pairs.Inspection:
+    def pull_the_plug(pair: Pair) -> inspection.Inspection:
         if len(inspected) >= 10:
             raise KeyboardInterrupt
         inspected.append(pair.name)
         return inspect(pair)
 
-    monkeypatch.setattr(pairs, "inspect_pair", pull_the_plug)
+    monkeypatch.setattr(inspection, "inspect_pair", pull_the_plug)
     with pytest.raises(KeyboardInterrupt):
         prepare(copy, data, size=32, workers=1)
     assert not (data / "manifest.csv").exists()
@@ -94,11 +96,11 @@ def test_interrupted_it_goes_on_and_ends_the_same(
 
     again: list[str] = []
 
-    def count(pair: pairs.Pair) -> pairs.Inspection:
+    def count(pair: Pair) -> inspection.Inspection:
         again.append(pair.name)
         return inspect(pair)
 
-    monkeypatch.setattr(pairs, "inspect_pair", count)
+    monkeypatch.setattr(inspection, "inspect_pair", count)
     prepare(copy, data, size=32)
     assert 0 < len(again) < 30
     kept = {
@@ -245,13 +247,13 @@ def test_a_second_split_is_never_laid_over_the_first(raw: Path, tmp_path: Path) 
 def test_an_error_of_the_disk_is_tried_again(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pairs.read_image
+    read = inspection.read_image
 
     def fail_once(path: Path) -> np.ndarray:
-        monkeypatch.setattr(pairs, "read_image", read)
+        monkeypatch.setattr(inspection, "read_image", read)
         raise OSError("input/output error")
 
-    monkeypatch.setattr(pairs, "read_image", fail_once)
+    monkeypatch.setattr(inspection, "read_image", fail_once)
     assert prepare(copy, tmp_path / "first", size=32, workers=1) == 1
     (tmp_path / "second").mkdir()
     journal = tmp_path / "first" / ".inspections.jsonl"
@@ -347,3 +349,27 @@ def test_the_real_images_split_1815_259_520(isic: Path, tmp_path: Path) -> None:
         for row in csv.DictReader(file):
             members.setdefault(row["group"], set()).add(split[row["name"]])
     assert members and all(len(splits) == 1 for splits in members.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({"size": 70}, "must be a multiple of 32; 64 or 96 would do"),
+        ({"size": 80}, "must be a multiple of 32; 64 or 96 would do"),
+        ({"size": 80, "arch": "attunet_lite0"}, "must be a multiple of 32; 64 or 96 would do"),
+        ({"size": 70, "arch": "attunet"}, "must be a multiple of 16; 64 or 80 would do"),
+        ({"size": 64, "arch": "vnet"}, "--arch vnet: no such network; choose from unet, attunet"),
+        ({"workers": -1}, "--workers -1: must be at least 0"),
+    ],
+)
+def test_sizes_suit_the_network_that_will_train(
+    raw: Path, tmp_path: Path, arguments: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(InputError, match=rule):
+        prepare(raw, tmp_path / "data", **arguments)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_size_for_one_network(raw: Path, tmp_path: Path) -> None:
+    assert prepare(raw, tmp_path / "data", size=16, arch="r2unet") == 0
+    assert open_split(tmp_path / "data", "test", 16).images.shape == (6, 16, 16, 3)

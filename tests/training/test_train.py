@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 import torch
 
-from inference.errors import InputError
 from inference.scoring.metrics import METRICS
 from training import checkpoint
 from training import train as story
-from training.config import make_config
-from training.device import Runtime
-from training.journal import read_metrics
-from training.memory import explain_memory
+from training.config import TrainConfig, make_config
+from training.distributed import Ranks
+from training.journal import SilentJournal
+from training.run_folder import read_metrics
 from training.train import train
-from training.validate import MIRRORINGS, predict
+from training.weights import open_network
 
 TINY = {"device": "cpu", "width": 2, "size": 16, "batch_size": 4, "epochs": 1}
 FILES = "last.pt best.pt metrics.csv config.json environment.json log.txt curves.png overlays.jpg"
@@ -28,8 +27,25 @@ def configure(dataset: Path, out: Path, **changes: Any) -> Any:
 def test_a_run_leaves_what_it_promises(dataset: Path, tmp_path: Path) -> None:
     assert train(configure(dataset, tmp_path / "run", epochs=2)) == 0
     assert set(FILES.split()) <= {path.name for path in (tmp_path / "run").iterdir()}
-    network, contract = checkpoint.open_network(checkpoint.load(tmp_path / "run" / "best.pt"))
+    network, contract = open_network(tmp_path / "run" / "best.pt")
     assert contract.size == 16 and not network.training
+
+
+def test_a_progress_bar_ends_with_its_epoch(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each batch is computed in parts, it moves with each of them."""
+    seen: list[int] = []
+    monkeypatch.setattr(SilentJournal, "step", lambda *arguments: seen.append(1))
+    totals: list[int] = []
+
+    def open_journal(config: TrainConfig, ranks: Ranks, parts: int, *rest: object) -> SilentJournal:
+        totals.append(parts)
+        return SilentJournal(ranks, config.epochs, parts)
+
+    monkeypatch.setattr(story, "open_journal", open_journal)
+    train(configure(dataset, tmp_path / "run", accumulate=2))
+    assert totals == [len(seen)] == [6]
 
 
 def test_a_process_that_torchrun_starts_anew_goes_on(
@@ -57,44 +73,3 @@ def test_patience_ends_a_run_that_gets_no_better(
     assert [row["jaccard"] for row in read_metrics(run / "metrics.csv")] == [0.5, 0.6, 0.6, 0.55]
     assert "no better jaccard for 2 epochs" in (run / "log.txt").read_text()
     assert checkpoint.load(run / "best.pt")["epoch"] == 2  # of equals, the later
-
-
-def test_mirrored_predictions_are_the_mean_of_four() -> None:
-    runtime = Runtime(make_config(Path("d"), device="cpu"))
-
-    class Corner(torch.nn.Module):
-        """Sees the upper left pixel alone."""
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            logits = torch.full(images.shape[:3], -50.0)
-            logits[:, 0, 0] = 50
-            return logits
-
-    images = torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
-    plain, mirrored = (predict(Corner(), images, runtime, tta) for tta in (False, True))
-    assert plain[0].sum().item() == pytest.approx(1) and plain[0, 0, 0] == 1
-    corners = mirrored[:, ::3, ::3]
-    assert torch.allclose(corners, torch.full_like(corners, 1 / len(MIRRORINGS)))
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."),
-    ],
-)
-def test_out_of_memory_is_a_line_with_a_cure(error: Exception) -> None:
-    config = make_config(Path("d"))
-    with pytest.raises(InputError, match="--accumulate 2"), explain_memory(config):
-        raise error
-    with pytest.raises(RuntimeError, match="illegal memory"), explain_memory(config):
-        raise RuntimeError("illegal memory access")
-
-
-def test_a_device_that_is_not_there_is_refused() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device here")
-    with pytest.raises(InputError, match="nvidia-smi"):
-        Runtime(make_config(Path("d"), device="cuda"))

@@ -1,14 +1,21 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from inference.contract import Contract
 from inference.errors import InputError
 from tests.training.reference_networks import ReferenceNetwork
+from training import checkpoint
 from training.config import make_config
 from training.networks.unet import UNet
 from training.train import train
-from training.weights import take_weights
+from training.weights import open_network, take_weights
 
 
 def test_a_run_starts_where_another_ended(data: Path, tmp_path: Path) -> None:
@@ -26,25 +33,115 @@ def test_a_run_starts_where_another_ended(data: Path, tmp_path: Path) -> None:
             assert torch.allclose(weight, after[name], atol=1e-6), name
 
 
-def test_weights_of_the_public_reference(tmp_path: Path) -> None:
-    theirs = ReferenceNetwork("attunet", 4)
-    torch.save(theirs.state_dict(), tmp_path / "AttU_Net.pkl")
+State = dict[str, Any]
+
+
+def prefixed(prefix: str) -> Callable[[State], State]:
+    return lambda weights: {prefix + key: value for key, value in weights.items()}
+
+
+WRAPPED: dict[str, Callable[[State], State]] = {
+    "bare": lambda weights: weights,
+    **{
+        name: (lambda weights, name=name: {name: weights, "epoch": 3})
+        for name in ("state_dict", "model_state_dict", "model", "net")
+    },
+    "nested": lambda weights: {"model": {"state_dict": weights}, "optimizer": {"lr": 0.1}},
+    "DataParallel": prefixed("module."),
+    "compiled": prefixed("_orig_mod."),
+    "compiled in DataParallel": prefixed("module._orig_mod."),
+    "wrapped twice": prefixed("_orig_mod.module.module."),
+    "all of it": lambda weights: {
+        "epoch": 3,
+        "model": "attunet",
+        "state_dict": prefixed("module._orig_mod.")(weights),
+    },
+    "half": lambda weights: {key: value.half() for key, value in weights.items()},
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_weights_of_the_public_reference(wrapped: str, tmp_path: Path) -> None:
+    theirs = ReferenceNetwork("attunet", 4).state_dict()
+    path = tmp_path / "AttU_Net.pkl"
+    torch.save(WRAPPED[wrapped](theirs), path)
     ours = UNet("attunet", 4)
-    config = make_config(Path("data"), init=tmp_path / "AttU_Net.pkl", width=4)
-    take_weights(ours, config)
-    assert torch.equal(ours.head.weight, theirs.state_dict()["Conv_1x1.weight"])
+    take_weights(ours, make_config(Path("data"), init=path, width=4))
+    assert torch.allclose(ours.head.weight, theirs["Conv_1x1.weight"], atol=1e-3)
+    network, contract = open_network(path)
+    assert torch.equal(network.head.weight, ours.head.weight) and not network.training
+    assert contract.provenance["checkpoint"] == "AttU_Net.pkl"
+    assert contract.provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def make_checkpoint(weights: UNet, average: UNet | None = None) -> State:
+    """A checkpoint as training.train writes it, as far as it is opened again."""
+    described: State = {
+        "config": {"arch": "unet", "width": 2},
+        "contract": Contract(size=32, mean=(0.4, 0.5, 0.6)).to_json(),
+        "weights": weights.state_dict(),
+    }
+    if average:
+        averaged = {f"module.{key}": value for key, value in average.state_dict().items()}
+        described["stepper"] = {"average": {"n_averaged": torch.tensor(9), **averaged}}
+    return described
+
+
+def make_networks() -> tuple[UNet, UNet]:
+    torch.manual_seed(0)
+    mean = (0.4, 0.5, 0.6)
+    return UNet("unet", 2, mean).eval(), UNet("unet", 2, mean).eval()
+
+
+def test_the_averaged_weights_are_what_ships(tmp_path: Path) -> None:
+    last, average = make_networks()
+    images = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
+    for given, expected in (
+        (make_checkpoint(last, average), average),
+        (make_checkpoint(last), last),
+    ):
+        path = tmp_path / "last.pt"
+        checkpoint.save(path, given)
+        network, contract = open_network(path)
+        assert contract.mean == (0.4, 0.5, 0.6) and not network.training
+        with torch.no_grad():
+            assert torch.equal(network(images), expected(images))
+    with torch.no_grad():
+        assert not torch.equal(last(images), average(images))
+
+
+def test_a_checkpoint_that_contradicts_itself_is_named(tmp_path: Path) -> None:
+    last, _ = make_networks()
+    path = tmp_path / "last.pt"
+    for wrong in ({"arch": "unet", "width": 4}, {"arch": "other", "width": 2}, {}):
+        checkpoint.save(path, {**make_checkpoint(last), "config": wrong})
+        with pytest.raises(InputError, match=r"last\.pt: weights do not fit the network") as error:
+            open_network(path)
+        assert "\n" not in str(error.value)
+
+
+def test_another_network_than_asked_for_is_refused(tmp_path: Path) -> None:
+    torch.save(ReferenceNetwork("attunet", 4).state_dict(), tmp_path / "theirs.pkl")
+    checkpoint.save(tmp_path / "ours.pt", make_checkpoint(make_networks()[0]))
+    assert open_network(tmp_path / "theirs.pkl", "attunet")[0].arch == "attunet"
+    with pytest.raises(InputError, match=r"--arch unet: .*pkl holds attunet"):
+        open_network(tmp_path / "theirs.pkl", "unet")
+    with pytest.raises(InputError, match=r"--arch attunet: .*ours.pt holds unet"):
+        open_network(tmp_path / "ours.pt", "attunet")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(ReferenceNetwork("attunet", 4).state_dict(), tmp_path / "AttU_Net.pkl")
     for changes in ({"width": 8}, {"arch": "unet", "width": 4}):
         config = make_config(Path("data"), init=tmp_path / "AttU_Net.pkl", **changes)
-        with pytest.raises(InputError, match=r"--init .*AttU_Net.pkl: holds another network"):
+        with pytest.raises(
+            InputError, match=rf"AttU_Net.pkl: does not fit --arch {config.arch} --width"
+        ):
             take_weights(UNet(config.arch, config.width), config)
     config = make_config(Path("data"), init=tmp_path / "run" / "best.pt", out=tmp_path / "run")
     with pytest.raises(InputError, match="lies in --out"):
         take_weights(UNet("attunet", 4), config)
     (tmp_path / "text.pt").write_text("no checkpoint")
     config = make_config(Path("data"), init=tmp_path / "text.pt")
-    with pytest.raises(InputError, match=r"(read as a|is no) checkpoint"):
+    with pytest.raises(InputError, match=r"(read as a|not a) checkpoint"):
         take_weights(UNet("attunet", 4), config)

@@ -1,4 +1,4 @@
-"""The data set as training sees it: batches from the cache."""
+"""Batches for training and validation, from the cache."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from training.data.cache import Split
 
 
 class Batches:
-    """Shuffled, augmented batches of one epoch after another; a call yields those of one.
+    """Shuffled, augmented batches; a call yields those of one epoch.
 
-    Every image's chances come from (seed, epoch, image) alone, and the order of an epoch from (seed,
-    epoch): neither the number of workers nor of ranks nor an interruption changes them. What does not
-    fill a last batch waits for another epoch.
+    The random numbers of an image depend on (seed, epoch, image) alone, the order of an epoch on (seed,
+    epoch): neither workers nor ranks nor an interruption change them. What does not fill a last batch is
+    left out of the epoch.
 
     Args:
-        rank, ranks: this process and how many there are. Each makes an equal share of every batch.
+        rank, ranks: index of this process, and their number. Each makes an equal share of every batch.
 
     Raises:
-        InputError: a batch cannot be shared out evenly.
+        InputError: a batch cannot be divided evenly.
     """
 
     def __init__(self, split: Split, config: TrainConfig, rank: int, ranks: int) -> None:
         parts = ranks * config.accumulate
         if config.batch_size % parts or len(split) < parts:
             raise InputError(
-                f"--batch-size {config.batch_size} of {len(split)} images: must divide by {parts}, "
-                "devices times --accumulate; change it"
+                f"--batch-size {config.batch_size} of {len(split)} images: must be a multiple of "
+                f"{parts}, devices times --accumulate; change it"
             )
         self._split, self._rank, self._ranks = split, rank, ranks
         self._batch = min(config.batch_size, len(split) // parts * parts)
@@ -48,11 +48,11 @@ class Batches:
         cv2.setNumThreads(1)  # several images at once, not several threads for one
 
     def __len__(self) -> int:
-        """Steps an epoch."""
+        """Steps per epoch."""
         return len(self._split) // self._batch
 
     def __call__(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields this rank's share of each batch from step `first` on, in as many parts as are asked for.
+        """Yields this rank's share of each batch, from step `first` on, in --accumulate parts.
 
         Yields:
             (B, S, S, 3) uint8 RGB images and (B, S, S) uint8 masks, 0 or 1.
@@ -78,7 +78,7 @@ class Batches:
 def in_order(
     split: Split, batch_size: int, rank: int = 0, ranks: int = 1
 ) -> Iterator[tuple[np.ndarray, Tensor, np.ndarray]]:
-    """Every image once over all ranks, unchanged.
+    """Every image once, unchanged and in order, divided among the ranks.
 
     Yields:
         (B,) rows of the split, (B, S, S, 3) uint8 images and (B, S, S) uint8 masks.

@@ -1,4 +1,4 @@
-"""Which image is for what: training, validation or test, photographs of one lesion together."""
+"""Divides images into training, validation and test, photos of one lesion together."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from inference.errors import InputError
 from inference.images.folders import is_image
 
 SPLITS = ("train", "valid", "test")
-SIDE = 16  # frequencies a side: 255 bits without the mean
-# Near duplicates differ in 0 to 40 bits, different lesions on alike skin in 60 and more.
+SIDE = 16  # frequencies per side: 255 bits without the mean
+# Near duplicates differ in 0 to 40 bits, different lesions on similar skin in 60 or more.
 MAX_BITS = 50
 
 
 def hash_image(image: np.ndarray) -> str:
-    """Perceptual hash: the signs of an image's low frequencies against their median.
+    """Perceptual hash: whether each low frequency of an image is above their median.
 
     Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions, section 3.2.1.
 
@@ -37,13 +37,13 @@ def hash_image(image: np.ndarray) -> str:
 
 
 def find_near_duplicates(hashes: dict[str, str]) -> Iterator[set[str]]:
-    """Yields pairs of names whose hashes differ in at most MAX_BITS."""
+    """Yields pairs of names whose hashes differ in at most MAX_BITS bits."""
     names = list(hashes)
     packed = np.array([list(bytes.fromhex(hashes[name])) for name in names], dtype=np.uint8)
     signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
     bits = signs.shape[1]
     for first, row in enumerate(signs):
-        # Of two rows of signs, the product is (bits that agree) - (bits that differ).
+        # The product of two rows of signs is (bits that agree) - (bits that differ).
         differing = (bits - signs[first + 1 :] @ row) / 2
         for second in np.flatnonzero(differing <= MAX_BITS):
             yield {names[first], names[first + 1 + second]}
@@ -53,33 +53,33 @@ def read_groups(path: Path) -> list[set[str]]:
     """Reads groups of names from a CSV file with the columns name and group.
 
     Raises:
-        InputError: no such file, or not those columns.
+        InputError: no such file, or other columns.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a CSV file with the columns name and group")
     try:
         rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not text in UTF-8 ({error.reason}); save it so") from error
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     if not {"name", "group"} <= set(rows.fieldnames or ()):
-        raise InputError(f"{path}: has the columns {rows.fieldnames}; needs name and group")
+        raise InputError(f"{path}: has the columns {rows.fieldnames}, not name and group; add them")
     groups: dict[str, set[str]] = {}
     for row in rows:
-        if row["group"]:  # an empty cell is no group
+        if row["group"]:  # an empty cell: no group
             name = Path(row["name"])
             groups.setdefault(row["group"], set()).add(name.stem if is_image(name) else row["name"])
     return list(groups.values())
 
 
 def group_names(names: Iterable[str], alike: Iterable[set[str]]) -> dict[str, str]:
-    """Joins sets of names wherever they share one.
+    """Merges sets of names that overlap.
 
     Args:
-        names: all of them.
-        alike: sets of names that belong together; what is not in `names` is passed over.
+        names: all names.
+        alike: sets of names that belong together; names that are not in `names` are ignored.
 
     Returns:
-        name -> group, which is called after its first name.
+        name -> group, named after its first member.
     """
     group = {name: {name} for name in sorted(names)}
     for together in alike:
@@ -91,10 +91,10 @@ def group_names(names: Iterable[str], alike: Iterable[set[str]]) -> dict[str, st
 
 
 def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
-    """Splits names 70/10/20, groups whole.
+    """Splits names 70/10/20 without dividing a group.
 
-    The order is that of a hash of seed and group, so it is the same with any library on any machine.
-    Groups of several are dealt first; single images then fill each split to its exact number.
+    Groups are sorted by a hash of seed and group, so the split is the same on every machine, with every
+    version of every library. Large groups are placed first; single images then fill each split exactly.
 
     Args:
         groups: name -> group.
@@ -129,7 +129,7 @@ def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
         splits.update(dict.fromkeys(members[group], split))
     if empty := set(SPLITS).difference(splits.values()):
         raise InputError(
-            f"{images} images in {len(members)} groups: none is left for {empty.pop()}; "
+            f"{images} images in {len(members)} groups: none left for {empty.pop()}; "
             "give at least 3 groups"
         )
     return splits

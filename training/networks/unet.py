@@ -1,122 +1,105 @@
-"""The U-Net family: one class, two kinds of block, with or without attention gates.
+"""The U-Net family: an encoder, a decoder, skip connections between them, with or without attention.
 
-    unet           plain blocks                  Ronneberger et al. 2015, arXiv:1505.04597
-    attunet        plain blocks, gates           Oktay et al. 2018, arXiv:1804.03999
-    r2unet         recurrent residual blocks     Alom et al. 2018, arXiv:1802.06955
-    r2attunet      recurrent residual, gates
-    attunet_lite0  plain blocks, gates, and the lighter encoder of EfficientNet-Lite0, trained on ImageNet
+    unet           plain blocks                   Ronneberger et al. 2015, arXiv:1505.04597
+    attunet        plain blocks, attention gates  Oktay et al. 2018, arXiv:1804.03999
+    r2unet         recurrent residual blocks      Alom et al. 2018, arXiv:1802.06955
+    r2attunet      recurrent residual blocks, attention gates
+    attunet_lite0  attunet on the lighter encoder of EfficientNet-Lite0, which can start from ImageNet
 
-The function of the first four is that of the public reference (LeeJunHyun/Image_Segmentation) and of
-Ascend ModelZoo's AttU_Net; `training.networks.reference` maps their weights onto these names.
+The first four compute what the networks of LeeJunHyun/Image_Segmentation and Ascend ModelZoo's AttU_Net
+do; `training.networks.reference` maps their weights onto these names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import pairwise
-from typing import Literal, get_args
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from training.networks import efficientnet_lite as lite
+from inference.errors import InputError
+from training.networks.blocks import (
+    AttentionGate,
+    OpenGate,
+    PlainBlock,
+    RecurrentResidualBlock,
+    UpConv,
+)
+from training.networks.efficientnet_lite import EfficientNetLite0
+from training.networks.encoder import Block, EncoderClass, UNetEncoder
 
-ReferenceArch = Literal["unet", "attunet", "r2unet", "r2attunet"]
-Arch = Literal[ReferenceArch, "attunet_lite0"]
-LEVELS = 5
-MULTIPLE = 2 ** (LEVELS - 1)  # sides of an input must divide by this
-
-
-def multiple(arch: Arch) -> int:
-    """What the sides of an input must divide by."""
-    return 2 * MULTIPLE if arch == "attunet_lite0" else MULTIPLE
-
-
-def conv_norm_relu(inputs: int, outputs: int) -> nn.Sequential:
-    """3x3 convolution with bias, batch normalisation, ReLU: the unit of every block."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
+DEFAULT_SIZE = 224  # side of the input in pixels: that of the published training
 
 
-class PlainBlock(nn.Sequential):
-    """Two units, one after the other."""
+class Parts(NamedTuple):
+    """What a network of the family is made of; a gate is given the channels of `up` and `skip`."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(conv_norm_relu(inputs, outputs), conv_norm_relu(outputs, outputs))
-
-
-class RecurrentUnit(nn.Module):
-    """One unit whose weights are shared over `recurrence` + 1 passes: y = f(x), then y = f(x + y)."""
-
-    def __init__(self, channels: int, recurrence: int) -> None:
-        super().__init__()
-        self.recurrence = recurrence
-        self.unit = conv_norm_relu(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.unit(x)
-        for _ in range(self.recurrence):
-            y = self.unit(x + y)
-        return y
+    encoder: EncoderClass
+    block: Block
+    gate: Block
 
 
-class RecurrentResidualBlock(nn.Module):
-    """x = project(x); x + recur(recur(x)): the RRCNN block of R2U-Net, arXiv:1802.06955."""
-
-    def __init__(self, inputs: int, outputs: int, recurrence: int) -> None:
-        super().__init__()
-        self.project = nn.Conv2d(inputs, outputs, 1)
-        self.recur = nn.Sequential(*(RecurrentUnit(outputs, recurrence) for _ in range(2)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.project(x)
-        return x + self.recur(x)
-
-
-class UpConv(nn.Sequential):
-    """Nearest upsampling x2, then a unit."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(nn.Upsample(scale_factor=2), conv_norm_relu(inputs, outputs))
+NETWORKS: dict[str, Parts] = {
+    "unet": Parts(UNetEncoder, PlainBlock, OpenGate),
+    "attunet": Parts(UNetEncoder, PlainBlock, AttentionGate),
+    "r2unet": Parts(UNetEncoder, RecurrentResidualBlock, OpenGate),
+    "r2attunet": Parts(UNetEncoder, RecurrentResidualBlock, AttentionGate),
+    "attunet_lite0": Parts(EfficientNetLite0, PlainBlock, AttentionGate),
+}
+if TYPE_CHECKING:
+    Arch = str
+else:
+    Arch = Literal[tuple(NETWORKS)]  # the choices of the command line
 
 
-class AttentionGate(nn.Module):
-    """skip * sigmoid(psi(relu(W_g up + W_x skip))): equation 1 of arXiv:1804.03999, additive."""
+def find_parts(arch: Arch) -> Parts:
+    """Looks a network up.
 
-    def __init__(self, up: int, skip: int) -> None:
-        super().__init__()
-        hidden = up // 2
-        self.up = nn.Sequential(nn.Conv2d(up, hidden, 1), nn.BatchNorm2d(hidden))
-        self.skip = nn.Sequential(nn.Conv2d(skip, hidden, 1), nn.BatchNorm2d(hidden))
-        self.psi = nn.Sequential(nn.Conv2d(hidden, 1, 1), nn.BatchNorm2d(1), nn.Sigmoid())
-
-    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
-        return skip * self.psi(torch.relu(self.up(up) + self.skip(skip)))
+    Raises:
+        InputError: there is none of this name.
+    """
+    if arch not in NETWORKS:
+        raise InputError(f"--arch {arch}: no such network; choose from {', '.join(NETWORKS)}")
+    return NETWORKS[arch]
 
 
-class OpenGate(nn.Module):
-    """The gate of the networks without attention: lets the skip connection through."""
+def stride_of(arch: Arch | None) -> int:
+    """What the sides of an input must be multiples of; None asks for a size that suits every network.
 
-    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
-        return skip
+    Raises:
+        InputError: there is no network of this name.
+    """
+    names = NETWORKS if arch is None else [arch]
+    return math.lcm(*(find_parts(name).encoder.stride for name in names))
+
+
+def require_size(size: int, stride: int) -> None:
+    """Raises InputError unless `size` is a multiple of `stride`, and names the nearest that are."""
+    if size < 1 or size % stride:
+        below = max(0, size // stride) * stride
+        nearest = f"{below} or {below + stride}" if below else f"{stride}"
+        raise InputError(f"--size {size}: must be a multiple of {stride}; {nearest} would do")
 
 
 class UNet(nn.Module):
     """Bytes in, logits out.
 
     Args:
-        arch: which of the networks.
-        width: channels of the first level; level k has width * 2**k. The reference has 64.
-        recurrence: of recurrent blocks, how often a unit sees its own output.
+        arch: a name in NETWORKS.
+        width: channels of the first level, at least 2; level k has width * 2**k. The papers have 64.
         mean, std: normalisation per channel, on the scale 0..1: (x / 255 - mean) / std.
 
     Attributes:
-        multiple: what the sides of an input must divide by.
+        arch: as given.
+        encoder: its `stride` tells what H and W must be multiples of.
 
     Shape:
         (N, H, W, 3) uint8 RGB -> (N, H, W) float logits.
+
+    Raises:
+        InputError: there is no network of this name.
     """
 
     mean: Tensor
@@ -128,48 +111,26 @@ class UNet(nn.Module):
         width: int = 64,
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.5, 0.5, 0.5),
-        recurrence: int = 2,
     ) -> None:
         super().__init__()
-        assert arch in get_args(Arch) and width >= 2, (arch, width)
-        self.multiple = multiple(arch)
-        block: Callable[[int, int], nn.Module] = PlainBlock
-        if arch.startswith("r2"):
-            block = partial(RecurrentResidualBlock, recurrence=recurrence)
-        channels = [width * 2**level for level in range(LEVELS)]
-        is_lite = arch == "attunet_lite0"
-        skips = lite.CHANNELS if is_lite else channels
-        self.encoder = (
-            lite.make_encoder()
-            if is_lite
-            else nn.ModuleList(block(shallow, deep) for shallow, deep in pairwise([3, *channels]))
-        )
-        self.pool = nn.Identity() if is_lite else nn.MaxPool2d(2)  # its levels have strides
-        levels = list(zip([*channels[1:-1], skips[-1]], channels, skips))[
-            ::-1
-        ]  # from the deepest up
-        self.up = nn.ModuleList(UpConv(deep, own) for deep, own, _ in levels)
-        self.gate = nn.ModuleList(
-            AttentionGate(own, skip) if "att" in arch else OpenGate() for _, own, skip in levels
-        )
-        self.decoder = nn.ModuleList(block(skip + own, own) for _, own, skip in levels)
-        # The lite encoder begins at half the resolution: the head makes 2 x 2 pixels of each.
-        self.head = (
-            nn.Sequential(nn.Conv2d(width, 4, 1), nn.PixelShuffle(2))
-            if is_lite
-            else nn.Conv2d(width, 1, 1)
-        )
+        assert width >= 2, width
+        parts = find_parts(arch)
+        self.arch = arch
+        self.encoder = parts.encoder(width, parts.block)
+        *skips, coarsest = self.encoder.channels
+        own = [width << level for level in range(len(skips))]  # channels of the decoder's levels
+        below = [*own[1:], coarsest]
+        levels = list(zip(below, own, skips))[::-1]  # from the coarsest to the finest
+        self.up = nn.ModuleList(UpConv(deep, up) for deep, up, _ in levels)
+        self.gate = nn.ModuleList(parts.gate(up, skip) for _, up, skip in levels)
+        self.decoder = nn.ModuleList(parts.block(skip + up, up) for _, up, skip in levels)
+        self.head = make_head(width, self.encoder.first_stride)
         # Part of the contract, not of the weights: kept out of the state dict.
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.normalise(images)
-        skips: list[Tensor] = []
-        for block in self.encoder:
-            x = block(self.pool(x) if skips else x)
-            skips.append(x)
-        skips.pop()
+        *skips, x = self.encoder(self.normalise(images))
         for up, gate, block in zip(self.up, self.gate, self.decoder):
             x = up(x)
             x = block(torch.cat((gate(x, skips.pop()), x), dim=1))
@@ -178,3 +139,9 @@ class UNet(nn.Module):
     def normalise(self, images: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 -> (N, 3, H, W) float, normalised."""
         return (images.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean) / self.std
+
+
+def make_head(channels: int, stride: int) -> nn.Module:
+    """Logits from feature maps `stride` times smaller than the image: stride**2 from each position."""
+    conv = nn.Conv2d(channels, stride**2, 1)
+    return conv if stride == 1 else nn.Sequential(conv, nn.PixelShuffle(stride))

@@ -7,12 +7,12 @@ import pytest
 from training.data.augment import (
     AUGMENTATIONS,
     REFERENCE_SHARE,
+    add_hair,
     augment_like_reference,
-    draw_hair,
     jitter,
     lose_detail,
 )
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 SIZE = 96
 
@@ -93,7 +93,7 @@ def test_jitter_stays_within_its_ranges() -> None:
 def test_hair_is_thin_and_dark() -> None:
     for seed in range(20):
         light = np.full((SIZE, SIZE, 3), 200, np.uint8)
-        hairy = draw_hair(np.random.default_rng(seed), light.copy())
+        hairy = add_hair(np.random.default_rng(seed), light.copy())
         changed = (hairy != light).any(axis=2)
         assert changed.mean() < 0.5 and (hairy <= light).all()
 

@@ -12,7 +12,7 @@ from training.data.split import (
     read_groups,
     split_groups,
 )
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 
 def test_numbers_of_the_challenge() -> None:
@@ -70,7 +70,7 @@ def test_a_file_of_groups_has_a_name_and_a_group(tmp_path: Path) -> None:
     path.write_text("\ufeffname,group\na,1\nb,2\nc,1\n", encoding="utf-8")
     assert read_groups(path) == [{"a", "c"}, {"b"}]
     path.write_text("image;lesion\na;1\n")
-    with pytest.raises(InputError, match="needs name and group"):
+    with pytest.raises(InputError, match="not name and group"):
         read_groups(path)
     with pytest.raises(InputError, match="no such file"):
         read_groups(tmp_path / "none.csv")

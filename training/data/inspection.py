@@ -1,0 +1,122 @@
+"""Reads every pair of image and mask once, and tells the intact ones from the broken."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inference.cli import track
+from inference.errors import InputError
+from inference.images.pixels import read_image, read_levels
+from inference.runtime.stream import map_ahead
+from training.data.pairs import Pair
+from training.data.split import hash_image
+
+RULES = (
+    1  # version of the rules for an intact pair: raise it when they change, to drop old verdicts
+)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known about a pair after it was read.
+
+    `problem` is empty for an intact pair; a `fleeting` one is not remembered. Sizes are in pixels.
+    """
+
+    problem: str = ""
+    width: int = 0
+    height: int = 0
+    sha256: str = ""
+    mask_sha256: str = ""
+    phash: str = ""
+    fleeting: bool = False
+
+
+def inspect_pairs(
+    pairs: Sequence[Pair], journal: Path, workers: int
+) -> tuple[dict[Pair, Inspection], list[str]]:
+    """Inspects every pair that is not in the journal yet, and notes each as soon as it is done.
+
+    Returns:
+        The intact pairs with their inspections, in order, and a line for each broken pair.
+    """
+    known = read_journal(journal)
+    stamps = {pair: stamp_files(pair) for pair in pairs}
+    inspected = {pair: known.get((pair.key, stamps[pair])) for pair in pairs}
+    waiting = [pair for pair in pairs if inspected[pair] is None]
+    if waiting:
+        with journal.open("a", encoding="utf-8") as file, ThreadPoolExecutor(workers) as pool:
+            file.write("\n")  # ends a line that was cut short
+            done = map_ahead(pool, inspect_pair, waiting, ahead=4 * workers)
+            for pair, inspection in zip(waiting, track(done, "checking", len(waiting))):
+                inspected[pair] = inspection
+                if inspection.fleeting:
+                    continue
+                entry = {"rules": RULES, "key": pair.key, "stamp": stamps[pair]}
+                file.write(json.dumps({**entry, **dataclasses.asdict(inspection)}) + "\n")
+    found = {pair: inspection for pair, inspection in inspected.items() if inspection}
+    intact = {pair: inspection for pair, inspection in found.items() if not inspection.problem}
+    return intact, [f"{pair.key}: {found[pair].problem}" for pair in found if pair not in intact]
+
+
+def read_journal(journal: Path) -> dict[tuple[str, str], Inspection]:
+    """Reads an earlier run's inspections by key and stamp; lines that were cut short are skipped."""
+    known: dict[tuple[str, str], Inspection] = {}
+    if journal.exists():
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                if entry.pop("rules") == RULES:
+                    of = entry.pop("key"), entry.pop("stamp")
+                    known[of] = Inspection(**entry)
+    return known
+
+
+def stamp_files(pair: Pair) -> str:
+    """Sizes and times of a pair's files, which change when one of the files does."""
+    try:
+        stats = pair.image.stat(), pair.mask.stat()
+    except OSError:  # a dangling link: the inspection will report it
+        return ""
+    return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
+
+
+def inspect_pair(pair: Pair) -> Inspection:
+    """Reads a pair and describes it, or says what is wrong with it."""
+    try:
+        image, levels = read_image(pair.image), read_levels(pair.mask)
+        sha256, mask_sha256 = (
+            hashlib.sha256(path.read_bytes()).hexdigest() for path in (pair.image, pair.mask)
+        )
+    except OSError as error:  # may be gone by the next run, though the files have not changed
+        return Inspection(str(error), fleeting=True)
+    except InputError as error:
+        return Inspection(str(error))
+    height, width = image.shape[:2]
+    problem = find_problem(levels, height, width)
+    if problem or not levels.any():
+        return Inspection(problem or "mask is empty; outline the lesion")
+    return Inspection("", width, height, sha256, mask_sha256, hash_image(image))
+
+
+def find_problem(levels: np.ndarray, height: int, width: int) -> str:
+    """Says why a mask does not suit an image of this size; empty if it does.
+
+    Args:
+        levels: (H, W) uint8, the mask as it is in its file.
+    """
+    if levels.shape != (height, width):
+        mask_height, mask_width = levels.shape
+        return f"image is {width} x {height}, mask {mask_width} x {mask_height}; sizes must agree"
+    if others := set(np.unique(levels).tolist()) - {0, 255}:
+        return f"mask has the level {min(others)}; only 0 and 255 are allowed; save it so as PNG"
+    return ""

@@ -1,0 +1,88 @@
+"""Where the files of a data set lie.
+
+data/train  train_GT  valid  valid_GT  test  test_GT   images and masks
+data/SOURCE/train ...                                  a further source, in the same folders
+data/cache  data/manifest.csv
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+
+from inference.errors import InputError
+from inference.files import replacing
+from inference.images.folders import list_images
+from inference.scoring.pairs import index_images, index_masks
+from training.data.manifest import Entry
+from training.data.pairs import Pair
+from training.data.split import SPLITS
+
+CACHE, MANIFEST = "cache", "manifest.csv"
+
+
+def require_apart(data: Path, raw: Iterable[Path], sources: Sequence[str]) -> None:
+    """Raises InputError if `data` lies in raw data, or two sources would share a folder."""
+    for folder in raw:
+        if folder.resolve() in (data.resolve(), *data.resolve().parents):
+            raise InputError(f"{data}: lies in {folder}, the raw data; give a folder elsewhere")
+    taken = {CACHE, *SPLITS, *(f"{split}_GT" for split in SPLITS)}
+    if len({*sources, *taken}) < len(sources) + len(taken):
+        raise InputError(
+            f"--also {' '.join(sources)}: folders must have names of their own, also different from "
+            "those in the data set; rename one"
+        )
+
+
+def plan_copies(data: Path, pairs: Iterable[Pair], manifest: Iterable[Entry]) -> dict[Path, Path]:
+    """Places each pair's files by its entry in the manifest: file in the data set -> raw file."""
+    copies = {}
+    for pair, entry in zip(pairs, manifest):
+        folder = data / pair.source
+        mask_name = f"{pair.name}_segmentation{pair.mask.suffix}"
+        copies[folder / entry.split / pair.image.name] = pair.image
+        copies[folder / f"{entry.split}_GT" / mask_name] = pair.mask
+    return copies
+
+
+def refuse_strangers(data: Path, sources: Sequence[str], copies: dict[Path, Path]) -> None:
+    """Raises InputError if a folder of the data set holds an image or mask of another split."""
+    for source, split, kind in product(("", *sources), SPLITS, ("", "_GT")):
+        folder = data / source / f"{split}{kind}"
+        for path in list_images(folder) if folder.is_dir() else ():
+            if path not in copies:
+                raise InputError(
+                    f"{path}: is not of this split; a data set has one split: give a new folder, or "
+                    f"delete {data}"
+                )
+
+
+def copy_files(copies: dict[Path, Path]) -> None:
+    """Copies what is not there yet. No links: an edit of the data set must not reach the raw data."""
+    for target, source in copies.items():
+        if not target.exists():
+            with replacing(target) as temporary:
+                shutil.copyfile(source, temporary)
+
+
+def find_split(data: Path, split: str) -> list[Pair]:
+    """Finds a split's images and masks: the data set's own folders first, then its further sources.
+
+    Raises:
+        InputError: a folder is missing, or an image or mask has no partner.
+    """
+    if not (data / split).is_dir():
+        raise InputError(f"{data / split}: no such folder; make the data set with training.prepare")
+    pairs = []
+    for folder in (data, *sorted(path.parent for path in data.glob(f"*/{split}"))):
+        images, masks = index_images(folder / split), index_masks(folder / f"{split}_GT")
+        if alone := sorted(images.keys() ^ masks.keys()):
+            raise InputError(
+                f"{folder / split}: {alone[0]} has an image or a mask, but not both; "
+                "delete it or add the other"
+            )
+        source = "" if folder == data else folder.name
+        pairs += [Pair(source, name, images[name], masks[name]) for name in images]
+    return pairs

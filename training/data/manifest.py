@@ -1,0 +1,93 @@
+"""The manifest of a data set: what each image is, which split and group it belongs to."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.markup import escape
+from rich.table import Table
+
+from inference.errors import InputError
+from inference.files import replacing
+from training.data.inspection import Inspection
+from training.data.pairs import Pair
+from training.data.split import SPLITS, find_near_duplicates, group_names, split_groups
+
+
+class Entry(NamedTuple):
+    """A line of manifest.csv: sizes in pixels, hashes in hexadecimal digits."""
+
+    name: str
+    source: str
+    split: str
+    group: str
+    width: int
+    height: int
+    sha256: str
+    mask_sha256: str
+    phash: str
+
+
+def make_manifest(
+    intact: dict[Pair, Inspection], known_groups: list[set[str]], seed: int
+) -> list[Entry]:
+    """Groups and splits the inspected pairs by the name of the image: an entry each, in order.
+
+    Raises:
+        InputError: `known_groups` names none of the images, or a split would be empty.
+    """
+    names = {pair.key: pair.name for pair in intact}
+    hashes = {pair.key: found.phash for pair, found in intact.items()}
+    if known_groups and not set().union(*known_groups) & set(names.values()):
+        raise InputError("--groups: names none of the images; write names as in ISIC_0000000")
+    alike = [{names[key] for key in twins} for twins in find_near_duplicates(hashes)]
+    groups = group_names(names.values(), known_groups + alike)
+    splits = split_groups(groups, seed)
+    return [
+        Entry(
+            pair.name, pair.source, splits[pair.name], groups[pair.name],
+            found.width, found.height, found.sha256, found.mask_sha256, found.phash,
+        )
+        for pair, found in intact.items()
+    ]  # fmt: skip
+
+
+def write_manifest(path: Path, manifest: list[Entry]) -> None:
+    """Writes the manifest; one that is already there must be the same.
+
+    Raises:
+        InputError: the folder holds another split.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Entry._fields)
+    writer.writerows(manifest)
+    if path.exists():
+        if path.read_text(encoding="utf-8", errors="surrogateescape") != text.getvalue():
+            raise InputError(
+                f"{path.parent}: holds a split of other images, masks, groups or seed; "
+                "a data set has one split: give a new folder, or delete this one"
+            )
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+
+
+def summarize(manifest: list[Entry]) -> Table:
+    """Counts images, groups and sizes of each split, for people to read."""
+    table = Table(title=f"{len(manifest)} images")
+    for heading in ("source", "split", "images", "groups of several", "smallest", "largest"):
+        table.add_column(heading, justify="left" if heading in ("source", "split") else "right")
+    for source in dict.fromkeys(entry.source for entry in manifest):
+        for split in SPLITS:
+            entries = [e for e in manifest if (e.source, e.split) == (source, split)]
+            sizes = sorted((e.width * e.height, f"{e.width} x {e.height}") for e in entries)
+            groups = Counter(e.group for e in entries)
+            several = sum(count > 1 for count in groups.values())
+            ends = (sizes[0][1], sizes[-1][1]) if sizes else ("", "")
+            table.add_row(escape(source), split, str(len(entries)), str(several), *ends)
+    return table
