@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from export.corruptions import CORRUPTIONS
-from training.synthesize import make_lesion
+from training.synthetic.lesion import make_lesion
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
