@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inference.runtime.tta import FLIPS
 from inference.scoring.metrics import count
 from training.config import TrainConfig
 from training.data.batches import in_order
 from training.data.cache import Split
 from training.device import Runtime
 from training.distributed import Ranks
-
-FLIPS = ((), (1,), (2,), (1, 2))  # axes of (N, H, W): none, vertical, horizontal, both
 
 
 @torch.no_grad()
