@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from inference.runtime.tta import FLIPS
 from training.device import Runtime
-from training.validate import FLIPS, predict
+from training.validate import predict
 
 
 def test_test_time_augmentation_is_the_mean_over_four_flips() -> None:
