@@ -1,9 +1,12 @@
-"""Made-up lesions and a small model, made once for all tests."""
+"""Synthetic lesions and a small model, made once for all tests."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+# Threads cost networks as small as those of the tests more than they save; on a busy machine, minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch, and for processes that tests start
 
 import numpy as np
 import onnx
@@ -22,7 +25,7 @@ SIZE = 64
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """30 made-up images and masks, 96 x 128, in the challenge's folders."""
+    """30 synthetic images and masks, 96 x 128, in the challenge's folders."""
     folder = tmp_path_factory.mktemp("raw")
     synthesize(folder, images=30, height=96, width=128)
     return folder
@@ -30,7 +33,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def data(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same images, prepared: 21 to train, 3 to validate, 6 to test, cached at 64 pixels."""
+    """The same images, prepared: 21 for training, 3 for validation, 6 for test, cached at 64 x 64."""
     folder = tmp_path_factory.mktemp("data")
     assert prepare(raw, folder, size=SIZE) == 0
     return folder
@@ -38,11 +41,11 @@ def data(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def network() -> UNet:
-    """A narrow attention U-Net whose random weights give masks that are neither empty nor full."""
+    """A narrow attention U-Net with random weights; its masks are neither empty nor full."""
     torch.manual_seed(0)
     network = UNet("attunet", 4)
     images = torch.randint(0, 256, (8, SIZE, SIZE, 3), dtype=torch.uint8)
-    for _ in range(20):  # statistics of the normalisation layers
+    for _ in range(20):  # running statistics of the normalisation layers
         network(images)
     network.eval()
     with torch.no_grad():
@@ -62,7 +65,7 @@ def model(network: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def isic() -> Path:
-    """The real ISIC 2018 Task 1 images and masks, where LESION_DATA says they are."""
+    """The real ISIC 2018 Task 1 images and masks, in LESION_DATA/isic2018."""
     folder = Path(os.environ.get("LESION_DATA", "")) / "isic2018"
     if "LESION_DATA" not in os.environ or not folder.is_dir():
         pytest.skip("no real images: LESION_DATA does not name a folder that holds isic2018")

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from inference.models import SHIPPED
 from tests.command_line import parse, start
 from tests.documentation import SHOWN
 from tests.source_tree import COMMANDS, ROOT
@@ -237,4 +236,3 @@ def test_from_a_data_set_to_a_model(folder: Path, raw: Path) -> None:
     run("evaluate", DATA="my data", MODEL="model.onnx")
     run("om", SOC_VERSION="Ascend310P3", ARGS="--dry-run")
     run("bench", MODEL="model.onnx", ARGS="--rounds 1")
-    run("doctor", MODEL=str(SHIPPED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 from typing import get_args
@@ -106,3 +107,12 @@ def test_lines_are_printed_as_they_are(
 def test_items_pass_through_the_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(cli.track(iter("abc"), "counting", 3)) == ["a", "b", "c"]
     assert capsys.readouterr() == ("", "")  # not a terminal
+
+
+def test_bad_input_in_a_process_of_its_own_leaves_nothing(tmp_path: Path) -> None:
+    arguments = [tmp_path / "nowhere", "--output", tmp_path / "out"]
+    command = [sys.executable, "-m", "inference.segment", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

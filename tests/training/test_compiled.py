@@ -37,10 +37,12 @@ def test_only_compile_compiles_and_it_compiles_what_computes(
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler: no g++")
 def test_compiled_steps_train_as_plain_ones_and_go_on(
-    train_in_process: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train_in_process: Any, tmp_path: Path
 ) -> None:
-    """A plain run, and one whose first epoch was plain and that goes on compiled."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
+    """A plain run, and one whose first epoch was plain and that goes on compiled.
+
+    A minute of compiling at first; torch keeps what it compiled, by content.
+    """
     flags = [*NARROW, "--opt-level", "O1", "--lr", "1e-4", "--out", tmp_path / "run"]
     train_in_process(*flags, ranks=RANKS)
     plain = [row["loss"] for row in read_metrics(tmp_path / "run" / "metrics.csv")]
