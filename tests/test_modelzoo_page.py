@@ -13,7 +13,8 @@ import tyro
 from export.to_onnx import to_onnx
 from inference.runtime.segmenter import Segmenter
 from tests.training.reference_networks import ReferenceNetwork
-from training.config import ARCHES, TrainConfig, read_config
+from training.config import TrainConfig, read_config
+from training.networks.reference import ARCHS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "modelzoo.md").read_text(encoding="utf-8")
@@ -71,7 +72,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with AttU_Net.pkl and R2AttU_Net.pkl, as the reference writes them, which is entered."""
     for arch in ("AttU_Net", "R2AttU_Net"):
         torch.manual_seed(1)
-        network = ReferenceNetwork(ARCHES[arch], 4)
+        network = ReferenceNetwork(ARCHS[arch], 4)
         network(torch.randn(2, 3, 32, 32))
         torch.save(network.state_dict(), tmp_path / f"{arch}.pkl")
     monkeypatch.chdir(tmp_path)
