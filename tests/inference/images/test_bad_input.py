@@ -21,13 +21,12 @@ import pytest
 from PIL import Image
 
 from inference.batch import job
-from inference.batch import writer as products
 from inference.batch.options import SegmentOptions
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.find import find_sources
 from inference.images.pixels import Source
-from inference.masks import drawing as outputs
+from inference.masks import segmentation
 from inference.runtime import stream
 from inference.runtime.stream import segment_files
 from inference.segment import segment
@@ -292,7 +291,7 @@ def test_a_file_that_disappears(folder: Path, model: Path, monkeypatch: pytest.M
     assert "No such file" in run_through(folder, model)["b.jpg"]
 
 
-@pytest.mark.parametrize("stage", [(stream, "read_resized"), (products, "find_lesion")])
+@pytest.mark.parametrize("stage", [(stream, "read_resized"), (segmentation, "find_lesion")])
 def test_memory_that_does_not_suffice(
     stage: tuple[ModuleType, str], folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,7 +333,7 @@ def test_a_disk_that_fills(folder: Path, model: Path, monkeypatch: pytest.Monkey
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return write(path, data)
 
-    monkeypatch.setattr(outputs.Path, "write_bytes", fill_up)
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
     assert "No space left" in run_through(folder, model)["b.jpg"]
     left = {path.name for path in (folder.parent / "masks").iterdir() if "b_" in path.name}
     assert not left
