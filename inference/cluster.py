@@ -48,6 +48,7 @@ def segment_on_cluster(
         address: Address of the cluster, or auto on one of its machines.
         cores: CPU cores per worker; as many workers start as fit.
     """
+    options.check()
     if cores < 1:
         raise InputError(f"--cores {cores}: must be at least 1; leave it out")
     require_ray()

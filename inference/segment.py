@@ -39,6 +39,7 @@ def segment(
     Exit code: 0 if every image was segmented; 1 if some could not be (errors.csv names them, all others
     are done); 2 for bad input; 130 for Ctrl-C.
     """
+    options.check()
     require_threads(threads)
     threads = threads or usable_cores()
     segmenter = options.open_model(threads)

@@ -48,7 +48,6 @@ class Job:
         shard: str = "1/1",
         files_only: bool = False,
     ) -> None:
-        options.check()
         index, count = parse_shard(shard)
         self.part = f"-{index}-of-{count}" if count > 1 else ""
         self.options, self.output = options, options.output
