@@ -3,12 +3,17 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from inference.images.pixels import read_mask
+from inference.images.write import write_image
 from inference.models import SHIPPED
 from tests.command_line import start
 from training.synthesize import synthesize
+from training.synthetic.lesion import make_lesion
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -120,3 +125,15 @@ def test_both_languages_say_the_same() -> None:
 def test_each_language_links_to_the_other_under_its_title() -> None:
     for page, other in ((README, "README.zh-CN.md"), (CHINESE, "README.md")):
         assert re.match(rf"# .+\n\n\[.+\]\({re.escape(other)}\)\n\n", page)
+
+
+def test_the_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"## From Python\n\n```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    image, _ = make_lesion(np.random.default_rng(0), 96, 128)
+    write_image(tmp_path / "photo.jpg", image)
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    lesion = names["lesion"]
+    assert lesion.mask.shape == (96, 128) and lesion.measures.area_px == lesion.mask.sum() > 0
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), lesion.mask)
