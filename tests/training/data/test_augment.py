@@ -4,14 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from training.data.augment import (
-    AUGMENTATIONS,
-    REFERENCE_SHARE,
-    add_hair,
-    augment_like_reference,
-    jitter,
-    lose_detail,
-)
+from training.data.augment import AUGMENTATIONS, STRONG, WIDE
+from training.data.changes import add_hair, add_noise, keep_skin, lose_detail, move, sharpen
+from training.data.reference_augmentation import REFERENCE_SHARE, augment_like_reference, jitter
 from training.synthetic.lesion import make_lesion
 
 SIZE = 96
@@ -93,7 +88,7 @@ def test_jitter_stays_within_its_ranges() -> None:
 def test_hair_is_thin_and_dark() -> None:
     for seed in range(20):
         light = np.full((SIZE, SIZE, 3), 200, np.uint8)
-        hairy = add_hair(np.random.default_rng(seed), light.copy())
+        hairy = add_hair(np.random.default_rng(seed), light.copy(), STRONG)
         changed = (hairy != light).any(axis=2)
         assert changed.mean() < 0.5 and (hairy <= light).all()
 
@@ -107,3 +102,36 @@ def test_detail_is_lost_and_nothing_else() -> None:
         assert np.abs(np.diff(poor.astype(int), axis=1)).mean() < 1.2 * (
             np.abs(np.diff(image.astype(int), axis=1)).mean()
         )
+
+
+def test_a_shrunk_image_has_mirrored_skin_or_a_black_border() -> None:
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    cv2.circle(mask, (48, 48), 12, 1, cv2.FILLED)
+    image = np.full((SIZE, SIZE, 3), 200, np.uint8)
+    small = WIDE._replace(scale=(0.4, 0.5), stretch=1.0)
+    for share, seeds in ((0.0, 10), (1.0, 10)):
+        for seed in range(seeds):
+            rng = np.random.default_rng(seed)
+            moved, moved_mask = move(rng, image, mask, small._replace(black_border=share))
+            assert ((moved == 0).mean() > 0.5) == bool(share)
+            assert moved_mask.sum() < mask.sum() if share else moved_mask.any()
+
+
+def test_skin_has_no_lesion_and_comes_from_a_corner_that_is_clear() -> None:
+    image = np.full((SIZE, SIZE, 3), 200, np.uint8)
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[:50] = 1
+    image[mask > 0] = 50
+    outcomes = [keep_skin(np.random.default_rng(seed), image, mask) for seed in range(20)]
+    for filled, left in outcomes:
+        assert np.array_equal(left, mask) or not left.any()
+        assert left.any() or (filled == 200).all()
+    assert {bool(left.any()) for _, left in outcomes} == {True, False}
+
+
+def test_noise_and_sharpening_keep_the_mean() -> None:
+    image = lesion()[0]
+    for change in (add_noise, sharpen):
+        changed = [change(np.random.default_rng(seed), image) for seed in range(10)]
+        assert all(abs(float(c.mean()) - float(image.mean())) < 2 for c in changed)
+        assert all(c.astype(float).std() > image.std() for c in changed)
