@@ -67,7 +67,9 @@ def test_patience_ends_a_run_that_gets_no_better(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = iter((0.5, 0.6, 0.6, 0.55, 0.7))
-    monkeypatch.setattr(story, "average_scores", lambda counts: dict.fromkeys(METRICS, next(values)))
+    monkeypatch.setattr(
+        story, "average_scores", lambda counts: dict.fromkeys(METRICS, next(values))
+    )
     run = tmp_path / "run"
     train(configure(dataset, run, epochs=5, patience=2))
     assert [row["jaccard"] for row in read_metrics(run / "metrics.csv")] == [0.5, 0.6, 0.6, 0.55]
