@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
@@ -20,6 +23,7 @@ from inference.models import SHIPPED, SHIPPED_INT8
 from inference.runtime.segmenter import Segmenter
 
 MAX_BYTES = 50_000_000  # of one upload
+LOOPBACK = ["localhost", "127.0.0.1", "["]  # the last is what remains of [::1] without its port
 MAX_WAITING = 256  # visitors in the queue; more are told that the server is full
 
 
@@ -29,6 +33,8 @@ def app(
     port: int = 7860,
     threads: int = 0,
     mcp: bool = False,
+    allowed_hosts: tuple[str, ...] = (),
+    root_path: str = "",
 ) -> None:
     """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
 
@@ -39,6 +45,10 @@ def app(
         port: Port to listen on.
         threads: Cores that the model computes on; default: all.
         mcp: Also offer the endpoints to language models, by the Model Context Protocol.
+        allowed_hosts: Names by which visitors may call the server, such as demo.example.org; requests to
+            any other name are refused. Default: localhost and 127.0.0.1 while only this machine can
+            connect, else any name.
+        root_path: Path of the demo behind a proxy that passes on a part of a site, such as /lesions.
     """
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")
@@ -49,13 +59,19 @@ def app(
     os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
     try:
-        launch(build_page(service), host, port, mcp)
+        launch(build_page(service), host, port, mcp, allowed_hosts, root_path)
     finally:
         service.close()
 
 
 def launch(
-    page: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, mcp: bool = False, wait: bool = True
+    page: gr.Blocks,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    mcp: bool = False,
+    allowed_hosts: Sequence[str] = (),
+    root_path: str = "",
+    wait: bool = True,
 ) -> None:
     """Serves the page.
 
@@ -65,6 +81,11 @@ def launch(
     Raises:
         InputError: the port is taken.
     """
+    # gradio asks its own server whether it is up, and would do so through a proxy; the demo needs none.
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    # A name that resolves to this machine lets any web site call a server here (DNS rebinding).
+    hosts = list(allowed_hosts) or (LOOPBACK if host in LOOPBACK else ["*"])
     # Beyond that, visitors are told so instead of kept waiting.
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=2)
     try:
@@ -81,6 +102,8 @@ def launch(
             show_error=True,
             share=False,
             ssr_mode=False,
+            root_path=root_path or None,
+            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, [*hosts, *LOOPBACK])]},
             footer_links=["api"],
         )
     except OSError as error:

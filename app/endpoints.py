@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.components import FileUpload
 from app.errors import explained
 from app.service import Service
 from inference.errors import InputError
@@ -72,7 +73,7 @@ def add_endpoints(service: Service) -> None:
         return dataclasses.asdict(contract)
 
     with gr.Row(visible=False):
-        image, images = gr.File(type="filepath"), gr.File(file_count="multiple", type="filepath")
+        image, images = FileUpload(type="filepath"), FileUpload(file_count="multiple")
         threshold = gr.Number(contract.threshold)
         largest, holes = gr.Checkbox(contract.largest_region), gr.Checkbox(contract.fill_holes)
         files = [gr.File() for _ in range(4)]

@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 
 from app.card import describe_model
+from app.components import FileUpload, PhotoUpload
 from app.endpoints import add_endpoints
 from app.errors import quote, readable, words
 from app.i18n import CHINESE, ENGLISH
@@ -59,7 +60,7 @@ def lay_out_one(service: Service) -> None:
     kept = gr.State(None, time_to_live=FORGET[1])
     with gr.Row():
         with gr.Column():
-            photograph = add_upload("photograph")
+            photograph = PhotoUpload(label=LANGUAGES("photograph"), elem_id="photograph")
             threshold = gr.Slider(
                 0.01,
                 0.99,
@@ -135,7 +136,7 @@ def lay_out_one(service: Service) -> None:
 
 def lay_out_batch(service: Service) -> None:
     """The tab for many photographs, or zips of them."""
-    files = gr.File(
+    files = FileUpload(
         label=LANGUAGES("files"), file_count="multiple", type="filepath", elem_id="files"
     )
     run = gr.Button(LANGUAGES("run"), variant="primary", elem_id="run")
@@ -179,7 +180,7 @@ def lay_out_comparison(service: Service) -> None:
     with gr.Row():
         first = gr.Dropdown(names, value=names[0], label=LANGUAGES("first"))
         second = gr.Dropdown(names, value=names[1], label=LANGUAGES("second"))
-    photograph = add_upload("compared")
+    photograph = PhotoUpload(label=LANGUAGES("photograph"), elem_id="compared")
     figures = gr.Markdown(elem_id="figures")
     with gr.Row():
         outlines = [gr.Image(show_label=False, interactive=False) for _ in range(2)]
@@ -207,15 +208,3 @@ def lay_out_comparison(service: Service) -> None:
         [figures, *outlines, difference],
         api_visibility="private",
     )
-
-
-def add_upload(name: str) -> gr.Image:
-    """An upload for a photograph, passed on as a file, because it is decoded like everywhere else."""
-    upload = gr.Image(label=LANGUAGES("photograph"), elem_id=name)
-
-    def take_file(payload: Any) -> Path | None:
-        return Path(payload.path) if payload and payload.path else None
-
-    # On the object: for a subclass gradio would write a stub file beside the module.
-    setattr(upload, "preprocess", take_file)  # noqa: B010
-    return upload

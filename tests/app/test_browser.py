@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from app.page import EXAMPLES
 from inference.batch.options import SegmentOptions
 from inference.segment import segment
 
@@ -88,6 +89,30 @@ def test_upload_slide_download(
         page.keyboard.press("ArrowRight")
     page.wait_for_function(f"document.querySelector('#measures').innerText !== {before!r}")
     assert page.locator("#slider img").count() == 2
+    assert visit.errors == []
+
+
+def test_every_example_and_an_upload_after_it(visit: Visit, photographs: list[Path]) -> None:
+    page = visit.page
+    examples = page.locator("button.gallery-item")
+    examples.first.wait_for()
+    assert examples.count() == len(EXAMPLES)
+    shown = ""
+    for number in range(len(EXAMPLES)):
+        examples.nth(number).click()
+        page.wait_for_function(
+            "shown => { const now = document.querySelector('#measures').innerText;"
+            " return now.includes('Area') && now !== shown }",
+            arg=shown,
+        )
+        shown = page.inner_text("#measures")
+    page.get_by_label("Remove Image").first.click()
+    visit.upload(photographs[0])
+    page.wait_for_function(
+        "shown => { const now = document.querySelector('#measures').innerText;"
+        " return now.includes('Area') && now !== shown }",
+        arg=shown,
+    )
     assert visit.errors == []
 
 
