@@ -37,7 +37,7 @@ def segment(
     """Segment images with an exported model: one mask per image, at the image's own size.
 
     Exit code: 0 if every image was segmented; 1 if some could not be (errors.csv names them, all others
-    are done); 2 for bad input; 130 for Ctrl-C.
+    are done); 2 for bad input; 70 if the program failed (please report it); 130 for Ctrl-C.
     """
     require_threads(threads)
     threads = threads or usable_cores()

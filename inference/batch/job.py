@@ -13,7 +13,7 @@ from inference.batch.output_paths import name_outputs
 from inference.batch.report import write_report, write_sheet
 from inference.batch.tables import write_measures, write_table
 from inference.batch.writer import Done, MaskRow
-from inference.cli import track, warn
+from inference.cli import escape_line, track, warn
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
@@ -104,7 +104,7 @@ class Job:
                     journal.add(source, self.stems[source], result, self.options.products)
                 else:
                     self.failed[source] = result
-                    warn(f"skipped {result.error}")
+                    warn(escape_line(f"skipped {result.error}"))
 
     def _summarise(self, stages: Mapping[str, float]) -> dict[str, Any]:
         seconds = time.perf_counter() - self.start
