@@ -139,7 +139,7 @@ def run(command: Callable[..., int | None]) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Ends the program with one line on stderr for an error; a fault of its own shows a traceback first."""
+    """Ends the program with one line on stderr for an error; its own faults show a traceback first."""
     try:
         yield
     except (InputError, OSError) as error:

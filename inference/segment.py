@@ -45,7 +45,7 @@ def segment(
     job = Job(images, options, segmenter.fingerprint(), shard)
     writer = Writer(options.output, job.stems, options.products)
     watch = Stopwatch()
-    results = segment_files(segmenter, job.waiting, writer, options.batch_size, threads, watch)
+    results = segment_files(segmenter, job.hand_out(), writer, options.batch_size, threads, watch)
     return job.run(zip(job.waiting, results, strict=True), threads, watch.seconds)
 
 
