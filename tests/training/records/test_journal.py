@@ -7,6 +7,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from inference.lock import Lock
 from inference.scoring.metrics import METRICS
 from training.distributed import Ranks
 from training.records import journal as journals
