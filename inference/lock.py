@@ -1,7 +1,7 @@
 """One run at a time in a folder: a file that says who holds it.
 
-The file is made exclusively, which every system and file system knows how to do, and its time is renewed
-while its owner lives: one that is out of date, or whose process has gone, is taken over.
+The file is made exclusively, which every system and file system knows how to do, and its time is
+renewed while its owner lives: one that is out of date, or whose process has gone, is taken over.
 """
 
 from __future__ import annotations
@@ -43,16 +43,38 @@ class Lock:
         content = json.dumps({**owner, "since": time.strftime("%Y-%m-%d %H:%M:%S")}).encode()
         remove_stale(self.path)
         try:
-            with self.path.open("xb") as file:
-                file.write(content)
+            make_exclusively(self.path, content)
         except FileExistsError:
-            raise InputError(
-                f"{folder}: another run is at work there ({describe_owner(self.path)}); wait for it, or "
-                f"{fix}; if it has ended, delete {self.path}"
-            ) from None
+            raise explain_lock(self.path, fix) from None
         ended = Event()
         Thread(target=renew, args=(self.path, ended), daemon=True).start()
         self.release = weakref.finalize(self, release, self.path, ended, os.getpid())
+
+
+def make_exclusively(path: Path, content: bytes) -> None:
+    """Makes a file that appears with its content in it; a kill leaves no empty one.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    temporary = path.with_name(f".{path.name}.{MACHINE}-{os.getpid()}.partial")
+    temporary.unlink(missing_ok=True)
+    try:
+        write_new(temporary, content)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links, such as exFAT
+            write_new(path, content)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Writes a file that must not be there, not even as a link."""
+    with path.open("xb") as file:
+        file.write(content)
 
 
 def renew(path: Path, ended: Event) -> None:
@@ -87,6 +109,14 @@ def is_held(path: Path) -> bool:
     if owner.get("machine") == MACHINE and not is_running(owner.get("process")):
         return False
     return age < PATIENCE
+
+
+def explain_lock(path: Path, fix: str) -> InputError:
+    """The error of a run that finds a folder held."""
+    return InputError(
+        f"{path.parent}: another run is at work there ({describe_owner(path)}); wait for it, or {fix}; "
+        f"if it has ended, delete {path}"
+    )
 
 
 def describe_owner(path: Path) -> str:

@@ -15,8 +15,10 @@ from inference.errors import InputError
 from inference.files import TEMPORARY
 from inference.images.pixels import PNG_END, Source
 from inference.images.sources import Frame, Member
-from inference.lock import Lock, is_running
+from inference.lock import Lock, explain_lock, is_held, is_running
 from inference.masks.morphometry import Measures
+
+ANOTHER_FOLDER = "give another --output folder"
 
 
 class ResumeJournal:
@@ -40,8 +42,9 @@ class ResumeJournal:
             raise InputError(f"--output {output}: is a file; give a folder")
         output.mkdir(parents=True, exist_ok=True)
         self.output = output
-        self.lock = Lock(output, f".lock{part}", "give another --output folder")
         self.known: dict[str, dict[str, Any]] = {}  # by stem; the last entry counts
+        self.lock = Lock(output, f".lock{part}", ANOTHER_FOLDER)
+        self._refuse_others(part, fingerprint)
         if resume:
             if not part:
                 remove_leftovers(output)
@@ -52,6 +55,18 @@ class ResumeJournal:
         self._file = path.open("ab" if resume else "wb", buffering=0)
         # The first line feed ends an incomplete line.
         self._write(b"\n" + json.dumps({"settings": fingerprint}).encode() + b"\n")
+
+    def _refuse_others(self, part: str, fingerprint: dict[str, Any]) -> None:
+        """Raises InputError for a run at work in the folder, unless both are shards of one settings."""
+        for lock in self.output.glob(".lock*"):
+            other = lock.name.removeprefix(".lock")
+            if other == part or not is_held(lock):
+                continue
+            if not (part and other):
+                raise explain_lock(lock, ANOTHER_FOLDER)
+            journal = self.output / f".finished{other}.jsonl"
+            if journal.exists():
+                self.read(journal, fingerprint)
 
     def read(self, path: Path, fingerprint: dict[str, Any]) -> None:
         """Takes over the entries of a journal.

@@ -61,3 +61,15 @@ def test_who_runs() -> None:
     assert is_running(os.getpid())
     for process in (0, -1, None, "1", 2**40):
         assert not is_running(process)
+
+
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    lock = Lock(tmp_path)
+    with pytest.raises(InputError, match=f"process {os.getpid()}"):
+        Lock(tmp_path)
+    lock.release()
+    assert not list(tmp_path.iterdir())

@@ -308,3 +308,20 @@ def test_a_journal_that_was_tampered_with(folder: Path, model: Path, tmp_path: P
     for odd in (b"5", b"[]", b"[" * 10**5, b'{"stem": "000"}', b'{"stem": "000", "image": 1}'):
         journal.write_bytes(b"\n".join([*lines, odd]))
         assert segment(few, SegmentOptions(model, tmp_path, resume=True)) == 0
+
+
+def test_shards_share_a_folder_and_nobody_else_does(tmp_path: Path) -> None:
+    one, other = {"models": ["a"]}, {"models": ["b"]}
+    with ResumeJournal(tmp_path, "-1-of-2", one, resume=False):
+        with ResumeJournal(tmp_path, "-2-of-2", one, resume=False):
+            pass
+        with pytest.raises(InputError, match="another model or other settings"):
+            ResumeJournal(tmp_path, "-2-of-2", other, resume=False)
+        with pytest.raises(InputError, match="another run is at work there"):
+            ResumeJournal(tmp_path, "", one, resume=True)
+    with (
+        ResumeJournal(tmp_path, "", one, resume=True),
+        pytest.raises(InputError, match="another run is at work there"),
+    ):
+        ResumeJournal(tmp_path, "-1-of-2", one, resume=True)
+    assert not list(tmp_path.glob(".lock*"))
