@@ -96,7 +96,7 @@ def count_lost(output: Path, undisturbed: dict[str, bytes], whole: set[str], bad
 
 def run_undisturbed(images: Path, model: Path, output: Path) -> dict[str, bytes]:
     """The masks of a run that nothing disturbs, by name."""
-    segment([str(images)], SegmentOptions(model, output), threads=2)
+    segment([str(images)], SegmentOptions(model, output, provider="cpu"), threads=2)
     return contents(output)
 
 
@@ -111,7 +111,10 @@ def attack_with_bad_images(work: Path, model: Path, count: int) -> tuple[int, in
         name = f"bad-{number:04}.{chance.choice(['jpg', 'png', 'bmp', 'tif'])}"
         (images / name).write_bytes(damage(chance.choice(sources), chance))
     bad = {path.name for path in images.iterdir()} - whole
-    assert segment([str(images)], SegmentOptions(model, work / "masks"), threads=2) == 1
+    assert (
+        segment([str(images)], SegmentOptions(model, work / "masks", provider="cpu"), threads=2)
+        == 1
+    )
     return count, count_lost(work / "masks", undisturbed, whole, bad)
 
 
@@ -121,7 +124,7 @@ def attack_with_kills(work: Path, model: Path, count: int) -> tuple[int, int]:
     make_images(images, 40)
     undisturbed = run_undisturbed(images, model, work / "undisturbed")
     command = [sys.executable, "-m", "inference.segment", images, "--resume", "--batch-size", "1"]
-    command += ["--model", model, "--output", output, "--threads", "1"]
+    command += ["--model", model, "--output", output, "--threads", "1", "--provider", "cpu"]
     for _ in range(count):
         process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
         seen = len(list(output.glob("*.png"))) if output.exists() else 0
@@ -130,7 +133,7 @@ def attack_with_kills(work: Path, model: Path, count: int) -> tuple[int, int]:
         time.sleep(chance.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    segment([str(images)], SegmentOptions(model, output, resume=True), threads=2)
+    segment([str(images)], SegmentOptions(model, output, provider="cpu", resume=True), threads=2)
     whole = {path.name for path in images.iterdir()}
     left = sum(".partial" in path.name or path.name == ".lock" for path in output.rglob(".*"))
     return count, left + count_lost(output, undisturbed, whole, set())
@@ -159,12 +162,12 @@ def attack_with_full_disks(work: Path, model: Path, count: int) -> tuple[int, in
     undisturbed = run_undisturbed(images, model, work / "undisturbed")
     whole, lost = {path.name for path in images.iterdir()}, 0
     for number in range(count):
-        options = SegmentOptions(model, output, resume=number > 0)
+        options = SegmentOptions(model, output, provider="cpu", resume=number > 0)
         with full_disk(2 + number):
             segment([str(images)], options, threads=2)
         listed = named(output / "masks.csv") | named(output / "errors.csv")
         lost += len(whole - listed)
-    segment([str(images)], SegmentOptions(model, output, resume=True), threads=2)
+    segment([str(images)], SegmentOptions(model, output, provider="cpu", resume=True), threads=2)
     return count, lost + count_lost(output, undisturbed, whole, set())
 
 
