@@ -22,6 +22,7 @@ import onnx
 import torch
 
 from export.graph import Deployable, Graph, rewrite
+from export.onnx_file import save_model
 from export.source import AS_TRAINED, ContractChanges, open_source
 from export.verify import load_samples, verify
 from inference.contract import METADATA_KEY, Contract
@@ -62,7 +63,7 @@ def export_model(
     contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
     model = build_model(Deployable(rewrite(network, graph, contract.size)), contract)
     with replacing(target) as temporary:
-        onnx.save(model, temporary)
+        save_model(model, temporary)
         exported = Segmenter(temporary, provider="cpu")
         samples = load_samples(images, contract.size)
         return verify(Deployable(network), exported, samples, contract.threshold)

@@ -11,17 +11,19 @@ from onnx import TensorProto, helper
 
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
+from inference.runtime.integrity import DIGEST_KEY, stamp_digest, verify_digest
 
 
 def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, Contract]:
     """Reads an exported float32 model that can be converted, and its contract.
 
     Raises:
-        InputError: no such file, not ONNX, without a contract, converted already, or arranged for
-            float32 alone.
+        InputError: no such file, not ONNX, damaged, without a contract, converted already, or arranged
+            for float32 alone.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such model file; give one that `make export` wrote")
+    verify_digest(path)
     try:
         model = onnx.load(path)
     except Exception as error:  # protobuf's errors have no public base class
@@ -76,4 +78,14 @@ def add_metadata(path: Path, key: str, value: str) -> None:
     """Adds an entry to the metadata of an ONNX file."""
     model = onnx.load(path)
     model.metadata_props.add(key=key, value=value)
-    onnx.save(model, path)
+    save_model(model, path)
+
+
+def save_model(model: onnx.ModelProto, path: Path) -> None:
+    """Writes an ONNX file that ends with a digest of its content, which inference checks."""
+    kept = [entry for entry in model.metadata_props if entry.key != DIGEST_KEY.decode()]
+    content = onnx.ModelProto()
+    content.CopyFrom(model)
+    del content.metadata_props[:]
+    content.metadata_props.extend(kept)
+    path.write_bytes(stamp_digest(content.SerializeToString()))

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from export.onnx_file import drop_unused_tensors, record_precision
+from export.onnx_file import drop_unused_tensors, record_precision, save_model
 from inference.contract import Contract
 from inference.images.pixels import read_resized
 
@@ -52,7 +52,7 @@ def quantize(model: onnx.ModelProto, contract: Contract, samples: np.ndarray, ta
     drop_unused_tensors(quantized)
     record_precision(quantized, contract, "int8")
     onnx.checker.check_model(quantized, full_check=True)
-    onnx.save(quantized, target)
+    save_model(quantized, target)
 
 
 def load_calibration(paths: Sequence[Path], count: int, size: int) -> np.ndarray:

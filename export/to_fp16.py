@@ -14,10 +14,11 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from tyro.conf import Positional, arg
 
-from export.onnx_file import read_onnx_file, record_precision, require_another_file
+from export.onnx_file import read_onnx_file, record_precision, require_another_file, save_model
 from export.verify import ParityError, load_samples, mask_iou
 from inference.cli import run, say
 from inference.files import replacing
+from inference.runtime.integrity import OutputError
 from inference.runtime.segmenter import Segmenter
 
 MIN_IOU = 0.99  # of the masks of all samples together
@@ -45,8 +46,13 @@ def to_fp16(
     record_precision(half, contract, "float16")
     onnx.checker.check_model(half, full_check=True)
     with replacing(target) as temporary:
-        onnx.save(half, temporary)
-        found = Segmenter(temporary, provider="cpu")(samples)
+        save_model(half, temporary)
+        try:
+            found = Segmenter(temporary, provider="cpu")(samples)
+        except OutputError as error:
+            raise ParityError(
+                f"float16 changes the masks ({error}); nothing was written"
+            ) from error
         difference, iou = require_same_masks(expected, found, contract.threshold)
     say(
         f"{target}: masks agree to IoU {iou:.4f}, largest difference in probability {difference:.1e}, "

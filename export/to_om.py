@@ -71,6 +71,7 @@ def to_om(
     with replacing(target) as temporary:
         arguments = atc_arguments(contract, options, network, aipp, temporary)
         run_atc(arguments, temporary, target.with_suffix(".log"))
+        sidecar["om_sha256"] = hashlib.sha256(temporary.read_bytes()).hexdigest()
         write_json(target.with_suffix(".json"), sidecar, indent=2)
     say(f"{target}: converted for {soc_version}, {target.stat().st_size / 1e6:.1f} MB")
 

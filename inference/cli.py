@@ -6,7 +6,9 @@ if __name__ == "__main__":
 
 from __future__ import annotations
 
+import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,11 @@ from inference.errors import InputError
 from inference.runtime.providers import AUTO, Provider
 
 Item = TypeVar("Item")
+
+# Control characters but for line feed and tab, line separators, marks that turn the direction of text,
+# and bytes of names that are no UTF-8.
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+CRASHED = 70  # the exit code of a fault in the program, as sysexits.h numbers it
 
 # An option is `threads: Threads = 0` in a command's signature; its help is here and nowhere else.
 MODEL_HELP = "Model file, .onnx or .om, as `make export` writes it."
@@ -121,7 +128,8 @@ CsvFile = Annotated[
 def run(command: Callable[..., int | None]) -> None:
     """Parses the command line into `command`'s arguments, runs it and exits.
 
-    Exit code: what the command returns (None is 0), 2 for bad input, 130 for Ctrl-C.
+    Exit code: what the command returns (None is 0), 2 for bad input, 70 for a fault of the program,
+    130 for Ctrl-C.
     """
     spec = sys.modules[command.__module__].__spec__
     prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
@@ -131,25 +139,44 @@ def run(command: Callable[..., int | None]) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns errors that the user can fix into one line on stderr; all others keep their traceback."""
+    """Ends the program with one line on stderr for an error; its own faults show a traceback first."""
     try:
         yield
     except (InputError, OSError) as error:
-        warn(f"error: {error}")
+        warn(f"error: {escape_line(str(error))}")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        warn(traceback.format_exc().rstrip("\n"))
+        reason = escape_line(f"{type(error).__name__}: {error}")
+        warn(f"error: the program failed ({reason}): please report it, with the lines above")
+        sys.exit(CRASHED)
 
 
 def say(text: str) -> None:
     """Prints text on stdout; characters that its encoding lacks (file names have any) are escaped."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    print(escape(text).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def warn(text: str) -> None:
     """Prints text on stderr, above the progress bar if there is one."""
-    print(text, file=sys.stderr)
+    print(escape(text), file=sys.stderr)
+
+
+def escape(text: str) -> str:
+    """Text that a terminal shows and does not obey: what it would obey is escaped, but for \\n and \\t.
+
+    Names of files and archive members hold any character: some colour the terminal, rename its window or
+    turn a line backwards.
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def escape_line(text: str) -> str:
+    """The same on one line: line feeds and tabs are escaped too."""
+    return escape(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def track(items: Iterable[Item], doing: str, total: int) -> Iterator[Item]:

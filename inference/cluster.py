@@ -85,7 +85,7 @@ def compute(
             raise InputError(f"--cores {cores}: no machine of the cluster has so many; give fewer")
         items = [
             {"number": number, "image": encode(source), "stem": encode(job.stems[source])}
-            for number, source in enumerate(job.waiting)
+            for number, source in enumerate(job.hand_out())
         ]
         blocks = max(workers, -(-len(items) // IMAGES_PER_TASK))
         results = ray.data.from_items(items, override_num_blocks=blocks).map_batches(

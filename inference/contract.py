@@ -15,6 +15,7 @@ from typing import Any
 from inference.errors import InputError
 
 VERSION = 1
+MAX_SIZE = 8192  # of a side: a batch of one takes 800 MB as float32
 METADATA_KEY = "contract"
 RETIRED = {"classes"}  # entries of older files, which nothing ever read
 
@@ -64,11 +65,17 @@ class Contract:
             )
         rules = {
             "size": (
-                isinstance(self.size, int) and is_number(self.size) and self.size > 0,
-                "above 0",
+                isinstance(self.size, int) and is_number(self.size) and 0 < self.size <= MAX_SIZE,
+                f"above 0 and at most {MAX_SIZE}",
             ),
-            "mean": (is_colour(self.mean), "three numbers"),
-            "std": (is_colour(self.std) and min(self.std) > 0, "three numbers above 0"),
+            "mean": (
+                is_colour(self.mean) and max(map(abs, self.mean)) <= 1e3,
+                "three numbers from -1000 to 1000",
+            ),
+            "std": (
+                is_colour(self.std) and min(self.std) >= 1e-3 and max(self.std) <= 1e3,
+                "three numbers above 0, from 0.001 to 1000",
+            ),
             "threshold": (is_number(self.threshold) and 0 < self.threshold < 1, "between 0 and 1"),
             "largest_region": (isinstance(self.largest_region, bool), "true or false"),
             "fill_holes": (isinstance(self.fill_holes, bool), "true or false"),
@@ -108,7 +115,7 @@ class Contract:
 
 def is_number(value: Any) -> bool:
     """True for a finite number; a bool is not one."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def is_colour(value: Any) -> bool:

@@ -26,8 +26,15 @@ def replacing(path: Path) -> Iterator[Path]:
     made. The temporary name keeps the suffix, by which encoders choose the format.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{MACHINE}-{os.getpid()}.partial{path.suffix}")
+    # Of a long name only its checksum fits beside the rest: names have up to 255 bytes.
+    stem = (
+        path.stem
+        if len(os.fsencode(path.name)) < 200
+        else f"{zlib.crc32(os.fsencode(path.name)):08x}"
+    )
+    temporary = path.with_name(f".{stem}.{MACHINE}-{os.getpid()}.partial{path.suffix}")
     try:
+        temporary.unlink(missing_ok=True)  # a link that someone has put there is not followed
         yield temporary
         os.replace(temporary, path)
     except OSError as error:

@@ -37,7 +37,7 @@ def segment(
     """Segment images with an exported model: one mask per image, at the image's own size.
 
     Exit code: 0 if every image was segmented; 1 if some could not be (errors.csv names them, all others
-    are done); 2 for bad input; 130 for Ctrl-C.
+    are done); 2 for bad input; 70 if the program failed (please report it); 130 for Ctrl-C.
     """
     options.check()
     require_threads(threads)
@@ -46,7 +46,7 @@ def segment(
     job = Job(images, options, segmenter.fingerprint(), shard)
     writer = Writer(options.output, job.stems, options.products)
     watch = Stopwatch()
-    results = segment_files(segmenter, job.waiting, writer, options.batch_size, threads, watch)
+    results = segment_files(segmenter, job.hand_out(), writer, options.batch_size, threads, watch)
     return job.run(zip(job.waiting, results, strict=True), threads, watch.seconds)
 
 

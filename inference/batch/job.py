@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from inference.batch.journal import ResumeJournal
+from inference.batch.journal import ResumeJournal, stamp
 from inference.batch.options import SegmentOptions
 from inference.batch.output_paths import name_outputs
 from inference.batch.report import write_report, write_sheet
 from inference.batch.tables import write_measures, write_table
 from inference.batch.writer import Done, MaskRow
-from inference.cli import track, warn
+from inference.cli import escape_line, track, warn
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
@@ -57,6 +57,8 @@ class Job:
         self.stems = dict(list(named.items())[index - 1 :: count])
         self.start = time.perf_counter()
         self.journal = ResumeJournal(self.output, self.part, fingerprint, options.resume)
+        if not options.resume:
+            self._remove_tables()
         found = {
             source: self.journal.find(source, stem, options.products)
             for source, stem in self.stems.items()
@@ -65,6 +67,13 @@ class Job:
         self.failed: dict[Source, Failure] = {}
         self.waiting = [source for source, done in found.items() if not done]
         self.kept = len(self.finished)
+        self.stamps: dict[Source, str] = {}
+
+    def hand_out(self) -> Iterator[Source]:
+        """Yields what is waiting, each stamped before it is read."""
+        for source in self.waiting:
+            self.stamps[source] = stamp(source)
+            yield source
 
     def run(
         self,
@@ -81,10 +90,11 @@ class Job:
         Returns:
             The command's exit code: 0 if every image was segmented, else 1.
         """
-        self._collect(results)
-        summary = self._summarise(stages)
-        self._write_tables()
-        self._write_pages(summary, threads)
+        with self.journal:
+            self._collect(results)
+            summary = self._summarise(stages)
+            self._write_tables()
+            self._write_pages(summary, threads)
         if self.options.json_file:
             write_json(self.options.json_file, summary, indent=2)
         before = f", {self.kept} of them before," if self.kept else ""
@@ -96,14 +106,20 @@ class Job:
 
     def _collect(self, results: Iterable[tuple[Source, Done | Failure]]) -> None:
         """Notes each result as it comes, so that a run that is killed can be resumed."""
-        with self.journal as journal:
-            for source, result in track(results, "segmenting", len(self.waiting)):
-                if isinstance(result, Done):
-                    self.finished[source] = result
-                    journal.add(source, self.stems[source], result, self.options.products)
-                else:
-                    self.failed[source] = result
-                    warn(f"skipped {result.error}")
+        products = self.options.products
+        for source, result in track(results, "segmenting", len(self.waiting)):
+            if isinstance(result, Done):
+                self.finished[source] = result
+                self.journal.add(source, self.stems[source], self.stamps[source], result, products)
+            else:
+                self.failed[source] = result
+                warn(escape_line(f"skipped {result.error}"))
+
+    def _remove_tables(self) -> None:
+        """Removes what an earlier run said of this folder, so that it is not taken for this run's."""
+        for name in ("masks.csv", "errors.csv", "measures.csv", "sheet.jpg", "report.html"):
+            path = self.output / name
+            path.with_name(f"{path.stem}{self.part}{path.suffix}").unlink(missing_ok=True)
 
     def _summarise(self, stages: Mapping[str, float]) -> dict[str, Any]:
         seconds = time.perf_counter() - self.start

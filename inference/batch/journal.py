@@ -15,7 +15,10 @@ from inference.errors import InputError
 from inference.files import TEMPORARY
 from inference.images.pixels import PNG_END, Source
 from inference.images.sources import Frame, Member
+from inference.lock import Lock, explain_lock, is_held, is_running
 from inference.masks.morphometry import Measures
+
+ANOTHER_FOLDER = "give another --output folder"
 
 
 class ResumeJournal:
@@ -31,7 +34,7 @@ class ResumeJournal:
         resume: take over the entries of all journals in the folder; otherwise start a new one.
 
     Raises:
-        InputError: `output` is a file, or a journal has another fingerprint.
+        InputError: `output` is a file, another run is at work there, or a journal is of other settings.
     """
 
     def __init__(self, output: Path, part: str, fingerprint: dict[str, Any], resume: bool) -> None:
@@ -40,24 +43,53 @@ class ResumeJournal:
         output.mkdir(parents=True, exist_ok=True)
         self.output = output
         self.known: dict[str, dict[str, Any]] = {}  # by stem; the last entry counts
+        self.lock = Lock(output, f".lock{part}", ANOTHER_FOLDER)
+        self._refuse_others(part, fingerprint)
         if resume:
             if not part:
                 remove_leftovers(output)
             for path in sorted(output.glob(".finished*.jsonl")):
                 self.read(path, fingerprint)
         path = output / f".finished{part}.jsonl"
+        refuse_link(path)
         self._file = path.open("ab" if resume else "wb", buffering=0)
         # The first line feed ends an incomplete line.
         self._write(b"\n" + json.dumps({"settings": fingerprint}).encode() + b"\n")
 
+    def _refuse_others(self, part: str, fingerprint: dict[str, Any]) -> None:
+        """Raises InputError for a run at work in the folder, unless both are shards of one settings."""
+        for lock in self.output.glob(".lock*"):
+            other = lock.name.removeprefix(".lock")
+            if other == part or not is_held(lock):
+                continue
+            if not (part and other):
+                raise explain_lock(lock, ANOTHER_FOLDER)
+            journal = self.output / f".finished{other}.jsonl"
+            if journal.exists():
+                self.read(journal, fingerprint)
+
     def read(self, path: Path, fingerprint: dict[str, Any]) -> None:
-        """Takes over the entries of a journal."""
+        """Takes over the entries of a journal.
+
+        Raises:
+            InputError: it is a link, has another fingerprint, or entries without any.
+        """
+        refuse_link(path)
+        begun: dict[str, Any] | None = None
         for line in path.read_bytes().split(b"\n"):
             entry: dict[str, Any] = {}
-            with suppress(json.JSONDecodeError, UnicodeDecodeError):
-                entry = json.loads(line)
-            begun = entry.get("settings", fingerprint)
-            if others := [name for name in fingerprint if begun.get(name) != fingerprint[name]]:
+            with suppress(ValueError, RecursionError):
+                found = json.loads(line)
+                entry = found if isinstance(found, dict) else {}
+            if isinstance(entry.get("settings"), dict):
+                begun = entry["settings"]
+            if "stem" in entry and begun is None:
+                raise InputError(
+                    f"{path}: lacks the line with its settings, so which model it is of is unknown; "
+                    "leave --resume out, or give another --output folder"
+                )
+            settings = fingerprint if begun is None else begun
+            if others := [name for name in fingerprint if settings.get(name) != fingerprint[name]]:
                 raise InputError(
                     f"{self.output}: an earlier run used another model or other settings "
                     f"({', '.join(others)}); use the same ones with --resume, or another --output folder"
@@ -68,21 +100,30 @@ class ResumeJournal:
     def find(self, source: Source, stem: Path, save: Collection[str]) -> Done | None:
         """The entry of an image, if the image has not changed and all its files are complete."""
         entry = self.known.get(stem.as_posix())
-        if not entry or entry["image"] != str(source) or not set(save) <= set(entry["save"]):
+        try:
+            if not entry or entry["image"] != str(source) or not set(save) <= set(entry["save"]):
+                return None
+            if not entry["stamp"] or entry["stamp"] != stamp(source):
+                return None
+            if not all(is_whole(path) for path in product_paths(self.output / stem, save).values()):
+                return None
+            measures = entry["measures"] if "csv" in save else None
+            return Done(MaskRow(*entry["row"]), Measures(*measures) if measures else None)
+        except (KeyError, TypeError):  # no entry that `add` wrote: the image is done again
             return None
-        if not entry["stamp"] or entry["stamp"] != stamp(source):
-            return None
-        if not all(is_whole(path) for path in product_paths(self.output / stem, save).values()):
-            return None
-        measures = entry["measures"] if "csv" in save else None
-        return Done(MaskRow(*entry["row"]), Measures(*measures) if measures else None)
 
-    def add(self, source: Source, stem: Path, done: Done, save: Iterable[str]) -> None:
-        """Notes that all files of an image have been written."""
+    def add(
+        self, source: Source, stem: Path, stamped: str, done: Done, save: Iterable[str]
+    ) -> None:
+        """Notes that all files of an image have been written.
+
+        Args:
+            stamped: its stamp from before it was read; it may have been replaced since.
+        """
         entry = {
             "image": str(source),
             "stem": stem.as_posix(),
-            "stamp": stamp(source),
+            "stamp": stamped,
             "save": sorted(save),
             "row": done.row,
             "measures": done.measures,
@@ -103,6 +144,13 @@ class ResumeJournal:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+        self.lock.release()
+
+
+def refuse_link(path: Path) -> None:
+    """Raises InputError for a link: what it leads to would be overwritten."""
+    if path.is_symlink():
+        raise InputError(f"{path}: is a link, which is not followed; delete it")
 
 
 def stamp(source: Source) -> str:
@@ -140,14 +188,3 @@ def remove_leftovers(output: Path) -> None:
             match = TEMPORARY.fullmatch(name)
             if match and not is_running(int(match[1])):
                 Path(parent, name).unlink(missing_ok=True)
-
-
-def is_running(process: int) -> bool:
-    """True if a process with this id runs on this machine."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -57,10 +58,16 @@ class Writer:
 
 
 def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> dict[Product, Path]:
-    """Writes the products of one image beside each other, and returns their paths."""
+    """Writes the products of one image, all of them or none, and returns their paths."""
     paths = product_paths(stem, save)
-    for path in paths.values():
-        lesion.save(path)
+    try:
+        for path in paths.values():
+            lesion.save(path)
+    except Exception:
+        for path in paths.values():
+            with suppress(OSError):  # no such file, or a folder that is in the way
+                path.unlink()
+        raise
     return paths
 
 

@@ -21,10 +21,19 @@ def write_image(path: Path, image: np.ndarray) -> None:
         image: (H, W, 3) uint8 RGB, or (H, W) uint8 grey.
 
     Raises:
-        InputError: no encoder for the suffix.
+        InputError: no encoder for the suffix, or the image is larger than the format allows.
     """
     pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     options = JPEG_OPTIONS if path.suffix.lower() == ".jpg" else ()
     if not cv2.haveImageWriter(path.name):
         raise InputError(f"{path}: no encoder for this format; use .png or .jpg")
-    write_bytes(path, cv2.imencode(path.suffix, pixels, options)[1].data)
+    try:
+        written, encoded = cv2.imencode(path.suffix, pixels, options)
+    except cv2.error:
+        written = False
+    if not written:  # a JPEG has sides of up to 65500 pixels
+        height, width = image.shape[:2]
+        raise InputError(
+            f"{path}: the format does not hold {width} x {height} pixels; use .png, or a smaller image"
+        )
+    write_bytes(path, encoded.data)

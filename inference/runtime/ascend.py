@@ -6,6 +6,7 @@ the tests run it with stand-ins for both packages.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from importlib import import_module
 from pathlib import Path
@@ -34,7 +35,8 @@ class AscendModel:
     """An .om file, opened on the first Ascend device.
 
     Raises:
-        InputError: no model.json beside model.om, or neither ais_bench nor acl is installed.
+        InputError: no model.json beside model.om, one of another file, or neither ais_bench nor acl is
+            installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,13 +46,19 @@ class AscendModel:
         try:
             entries = json.loads(sidecar.read_text(encoding="utf-8"))
             self.contract = Contract.from_json(json.dumps(entries["contract"]))
-            self.batches = sorted(entries["batches"])
+            self.batches = read_batches(entries["batches"])
+            digest = entries.get("om_sha256")  # earlier releases did not write it
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
                 f"{sidecar}: not a sidecar that export.to_om wrote; convert {path.name} again"
             ) from error
+        if digest is not None and digest != hashlib.sha256(path.read_bytes()).hexdigest():
+            raise InputError(
+                f"{path}: damaged, or not the file that {sidecar.name} was written for; copy both again, "
+                "or convert it again"
+            )
         self._session = open_om_session(path)
         self._one_at_a_time = Lock()  # a session has one set of buffers
 
@@ -67,8 +75,20 @@ class AscendModel:
             batch = next(size for size in self.batches if size >= len(part))
             filled = np.concatenate((part, np.repeat(part[-1:], batch - len(part), axis=0)))
             result = self._session.infer(np.ascontiguousarray(filled), len(self.batches) > 1)
+            if result.size != filled[..., 0].size:
+                raise InputError(
+                    f"the OM answers {filled.shape[:3]} images with {result.size} values: its sidecar is "
+                    "another model's; convert it again"
+                )
             results.append(result.reshape(batch, *images.shape[1:3])[: len(part)])
         return np.concatenate(results).astype(np.float32)
+
+
+def read_batches(entry: Any) -> list[int]:
+    """Batch sizes of a sidecar in order; raises ValueError for what is none."""
+    if not isinstance(entry, list) or not entry or not all(type(n) is int and n > 0 for n in entry):
+        raise ValueError(f"batches {entry!r}")
+    return sorted(entry)
 
 
 def open_om_session(path: Path) -> OmSession:
@@ -132,7 +152,13 @@ class AclSession:
         acl = self._acl
         check(acl.rt.set_device(0), "acl.rt.set_device")  # per thread
         data = images.tobytes()
+        size = 4 * int(np.prod(images.shape[:3]))
         pointer, room = self._image
+        if len(data) > room or size > self._result[1]:
+            raise InputError(
+                f"the OM takes {room} bytes, not {len(data)}: its sidecar is another model's; "
+                "convert it again"
+            )
         source = acl.util.bytes_to_ptr(data)
         check(acl.rt.memcpy(pointer, room, source, len(data), HOST_TO_DEVICE), "acl.rt.memcpy")
         if dynamic:
@@ -141,7 +167,6 @@ class AclSession:
             arguments = (self._model, self._inputs, index, len(images))
             check(acl.mdl.set_dynamic_batch_size(*arguments), "acl.mdl.set_dynamic_batch_size")
         check(acl.mdl.execute(self._model, self._inputs, self._outputs), "acl.mdl.execute")
-        size = 4 * int(np.prod(images.shape[:3]))
         check(
             acl.rt.memcpy(self._host, size, self._result[0], size, DEVICE_TO_HOST), "acl.rt.memcpy"
         )

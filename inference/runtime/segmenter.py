@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from inference.errors import InputError
 from inference.images.pixels import Resized, Source, read_resized, resize
 from inference.masks.segmentation import Segmentation
 from inference.models import SHIPPED
+from inference.runtime.integrity import verify_digest
 from inference.runtime.providers import Provider
 from inference.runtime.session import Session, open_session
 from inference.runtime.tta import Compute, average_flips, average_models
@@ -94,7 +94,7 @@ class Segmenter:
     def fingerprint(self) -> dict[str, Any]:
         """What the masks depend on: two runs with the same fingerprint write the same masks."""
         return {
-            "models": [hashlib.sha256(path.read_bytes()).hexdigest() for path in self._paths],
+            "models": [verify_digest(path) for path in self._paths],
             "contract": self.contract.to_json(),
             "provider": self.provider,
             # The names that earlier releases wrote into their journals, so that --resume takes them over.

@@ -13,10 +13,25 @@ import numpy as np
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.runtime.ascend import AscendModel
+from inference.runtime.integrity import check_output, require_signature, verify_digest
 from inference.runtime.providers import AUTO, ONNXRUNTIME, PROVIDER_HINTS, Provider
 from inference.runtime.tta import Compute
 
-Opened = tuple[Compute, "str | None"]  # the model, its contract as JSON
+
+class Opened(NamedTuple):
+    """A model file that a runtime has opened.
+
+    Attributes:
+        contract: as JSON; None if the file has none.
+        inputs, outputs: their names.
+        sides: of the input, without the batch; one that is no int can be any.
+    """
+
+    compute: Compute
+    contract: str | None
+    inputs: list[str]
+    outputs: list[str]
+    sides: list[object]
 
 
 class ProviderError(InputError):
@@ -46,7 +61,8 @@ def open_session(path: Path, threads: int = 0, provider: Provider = "auto") -> S
             tensorrt or cann (onnxruntime); auto tries AUTO in turn. An .om runs on Ascend alone.
 
     Raises:
-        InputError: no such file, not a model, a model without a contract, or threads below 0.
+        InputError: no such file, not a model, one that is damaged, without a contract or with other
+            inputs and outputs than it says, or threads below 0.
         ProviderError: the provider is not installed, cannot run this model, or onnxruntime put another
             in its place.
     """
@@ -57,16 +73,19 @@ def open_session(path: Path, threads: int = 0, provider: Provider = "auto") -> S
     require_threads(threads)
     if path.suffix == ".om":
         return open_om(path, provider)
+    verify_digest(path)
     for choice in AUTO if provider == "auto" else (provider,):
         try:
-            compute, contract = open_with(choice, path, threads)
+            opened = open_with(choice, path, threads)
             break
         except ProviderError:
             if provider != "auto":
                 raise
-    if contract is None:
+    if opened.contract is None:
         raise InputError(f"{path}: carries no contract; export it with `make export`")
-    return Session(compute, Contract.from_json(contract), choice)
+    contract = Contract.from_json(opened.contract)
+    require_signature(path, opened.inputs, opened.outputs, opened.sides, contract.size)
+    return Session(check_output(path, opened.compute), contract, choice)
 
 
 def require_threads(threads: int) -> None:
@@ -89,7 +108,7 @@ def open_om(path: Path, provider: Provider) -> Session:
     if provider not in ("auto", "cann"):
         raise ProviderError(f"{path}: runs only on Ascend, not on {provider}; give the .onnx")
     model = AscendModel(path)
-    return Session(model, model.contract, "cann")
+    return Session(check_output(path, model), model.contract, "cann")
 
 
 def open_with(provider: Provider, path: Path, threads: int) -> Opened:
@@ -136,7 +155,14 @@ def open_onnxruntime(path: Path, threads: int, provider: Provider) -> Opened:
     def compute(images: np.ndarray) -> np.ndarray:
         return session.run(["probability"], {"image": images})[0]
 
-    return compute, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    return Opened(
+        compute,
+        session.get_modelmeta().custom_metadata_map.get(METADATA_KEY),
+        [each.name for each in inputs],
+        [each.name for each in outputs],
+        list(inputs[0].shape[1:]) if inputs else [],
+    )
 
 
 def open_openvino(path: Path, threads: int) -> Opened:
@@ -185,4 +211,6 @@ def open_openvino(path: Path, threads: int) -> Opened:
             # The result is copied: the request writes the next one to the same place.
             return requests[images.shape].infer([images], share_inputs=True)[0]
 
-    return compute, contract
+    inputs = [each.any_name for each in model.inputs]
+    outputs = [each.any_name for each in model.outputs]
+    return Opened(compute, contract, inputs, outputs, list(one[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -94,7 +95,8 @@ def segment_files(
         watch: times the stages decode, infer and write.
 
     Yields:
-        What `finish` returned, image by image; a Failure for an image that could not be read or finished.
+        What `finish` returned, image by image; a Failure for an image that could not be read, computed or
+        finished.
     """
     watch = watch or Stopwatch()
     size = segmenter.contract.size
@@ -113,13 +115,23 @@ def segment_files(
 
 
 def attempt(function: Callable[[Item], Result], item: Item, source: object) -> Result | Failure:
-    """Calls a function; an error that concerns one image or its files becomes a Failure."""
+    """Calls a function for one image; whatever it raises becomes a Failure."""
     try:
         return function(item)
-    except (InputError, OSError) as error:  # the image is broken or has gone, the disk is full
-        return Failure(str(source), str(error))
-    except MemoryError:
-        return Failure(str(source), f"{source}: does not fit into memory; make it smaller")
+    except Exception as error:
+        return Failure(str(source), explain(error, source))
+
+
+def explain(error: Exception, source: object) -> str:
+    """Says on one line what went wrong with an image; a library may raise anything."""
+    if isinstance(error, (InputError, OSError)):  # it is broken or has gone, the disk is full
+        return str(error)
+    # The reason alone: OpenCV and runtimes put a file and a line of their own source before it.
+    reason = str(getattr(error, "err", "") or error).strip() or type(error).__name__
+    reason = reason.splitlines()[-1]
+    if isinstance(error, MemoryError) or re.search("memory|alloc", reason, re.IGNORECASE):
+        return f"{source}: does not fit into memory; make it smaller"
+    return f"{source}: failed with {type(error).__name__} ({reason}); convert it to PNG, or leave it out"
 
 
 def infer(
@@ -131,19 +143,31 @@ def infer(
     """Runs the model on batches of the images that could be read; keeps the order of all.
 
     The model sees a single batch size, since some runtimes compile and keep a model for each: a short
-    batch is filled up with its last image, unless it is the only one.
+    batch is filled up with its last image, unless it is the only one. The images of a batch that fails
+    are computed one by one.
     """
+
+    def compute(image: Decoded) -> np.ndarray:
+        return model(image.resized.pixels[None])[0]
+
     several = False
     while batch := list(islice(decoded, batch_size)):
         pixels = [image.resized.pixels for image in batch if isinstance(image, Decoded)]
         several = several or len(batch) == batch_size
         if pixels and several:
             pixels += pixels[-1:] * (batch_size - len(pixels))
-        probabilities = iter(model(np.stack(pixels)) if pixels else ())
+        probabilities: Iterator[np.ndarray] | None
+        try:
+            probabilities = iter(model(np.stack(pixels)) if pixels else ())
+        except Exception:  # no runtime's errors have a public base class
+            probabilities = None
         for image in batch:
             if isinstance(image, Failure):
                 yield image
+                continue
+            found = next(probabilities) if probabilities else attempt(compute, image, image.source)
+            if isinstance(found, Failure):
+                yield found
             else:
                 _, height, width = image.resized
-                probability = next(probabilities)
-                yield Segmentation(image.source, probability, height, width, contract)
+                yield Segmentation(image.source, found, height, width, contract)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from inference.cli import escape
 from inference.scoring.metrics import FAILURE, METRICS
 
 
@@ -33,5 +34,7 @@ def make_table(scores: dict[str, Any]) -> Table:
     )
     worst = ", ".join(f"{entry['image']} {entry['jaccard']:.2f}" for entry in scores["worst"])
     failures = f"failures (jaccard below {FAILURE}): {scores['failure_rate']:.1%}; worst: {worst}"
-    table.caption = escape(f"dice (images) by size of the lesion: {groups}\n{failures}")
+    table.caption = escape_markup(
+        escape(f"dice (images) by size of the lesion: {groups}\n{failures}")
+    )
     return table

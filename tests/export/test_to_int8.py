@@ -24,6 +24,7 @@ from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.images.pixels import read_resized
 from inference.models import SHIPPED_INT8
+from inference.runtime.integrity import DIGEST_KEY
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import installed_providers
 from training.networks.unet import UNet
@@ -106,7 +107,7 @@ def test_the_phases_of_an_upsampling_share_a_scale(quantized: Path) -> None:
 
 def test_measurements_are_inside(exported: Path, quantized: Path) -> None:
     entries = metadata(quantized)
-    assert entries.keys() == {METADATA_KEY, MEASUREMENTS_KEY}
+    assert entries.keys() == {METADATA_KEY, MEASUREMENTS_KEY, DIGEST_KEY.decode()}
     measured = json.loads(entries[MEASUREMENTS_KEY])
     assert measured["calibration"] == 8
     rows = measured["rows"]

@@ -11,7 +11,18 @@ from typing import get_args
 import pytest
 
 from inference import cli
-from inference.cli import JsonFile, ModelsOption, ProviderOption, Threads, TtaOption, run, say, warn
+from inference.cli import (
+    CRASHED,
+    JsonFile,
+    ModelsOption,
+    ProviderOption,
+    Threads,
+    TtaOption,
+    escape_line,
+    run,
+    say,
+    warn,
+)
 from inference.errors import InputError
 from inference.runtime.providers import AUTO, Provider
 
@@ -49,13 +60,29 @@ def test_exit_codes_and_errors_of_one_line(
     assert capsys.readouterr().err == said
 
 
-def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_program_has_its_own_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def command() -> None:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("odd\nname")
 
-    monkeypatch.setattr(sys, "argv", ["command"])
-    with pytest.raises(ZeroDivisionError):
-        run(command)
+    assert call(monkeypatch, command) == CRASHED == 70
+    *before, last = capsys.readouterr().err.splitlines()
+    assert before[0].startswith("Traceback") and "in command" in "".join(before)
+    assert last == (
+        r"error: the program failed (ZeroDivisionError: odd\nname): please report it, "
+        "with the lines above"
+    )
+
+
+def test_names_never_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "\x1b]0;owned\x07\r\x9b31m\u202egpj.\u2028läsion \udcff.jpg"
+    say(name)
+    warn(f"{name}\n\tsecond line")
+    out, err = capsys.readouterr()
+    assert out == "\\x1b]0;owned\\x07\\r\\x9b31m\\u202egpj.\\u2028läsion \\udcff.jpg\n"
+    assert err.endswith("\n\tsecond line\n") and not {*err} & {*"\x1b\x07\r\x9b\u202e\u2028"}
+    assert escape_line("a\nerror: b\tc") == r"a\nerror: b\tc"
 
 
 def test_options_are_parsed_and_explained(

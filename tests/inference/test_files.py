@@ -36,3 +36,23 @@ def test_json_is_one_line_or_indented(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(path, {"path": path})
     assert json.loads(path.read_bytes()) == content
+
+
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+    path, victim = tmp_path / "file.txt", tmp_path / "victim"
+    victim.write_text("precious")
+    with replacing(path) as temporary:
+        temporary.write_text("once")
+    temporary.symlink_to(victim)
+    with replacing(path) as temporary:
+        temporary.write_text("twice")
+    assert victim.read_text() == "precious" and path.read_text() == "twice"
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    for stem in ("a" * 251, "\u00e9" * 120 + "x"):
+        path = tmp_path / f"{stem}.txt"
+        with replacing(path) as temporary:
+            assert TEMPORARY.fullmatch(temporary.name)
+            temporary.write_text("long")
+        assert path.read_text() == "long"

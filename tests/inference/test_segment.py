@@ -210,3 +210,18 @@ def test_shards_part_the_images(folder: Path, model: Path, tmp_path: Path) -> No
 def test_a_shard_is_one_of_n(shard: str) -> None:
     with pytest.raises(InputError, match="must be i/n"):
         parse_shard(shard)
+
+
+def test_an_image_too_long_for_an_overlay_stops_no_other(model: Path, tmp_path: Path) -> None:
+    images, output = tmp_path / "images", tmp_path / "masks"
+    images.mkdir()
+    for name, width in (("a", 40), ("long", 70_000), ("z", 40)):
+        cv2.imwrite(str(images / f"{name}.png"), np.full((20, width, 3), 200, np.uint8))
+    assert segment([str(images)], SegmentOptions(model, output, ("mask", "overlay"))) == 1
+    with (output / "errors.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert Path(row["image"]).name == "long.png"
+    assert "does not hold 70000 x 20 pixels" in row["error"]
+    assert len((output / "masks.csv").read_text().splitlines()) == 3
+    assert not list(output.glob("*long*"))
+    assert segment([str(images)], SegmentOptions(model, output, ("mask",))) == 0

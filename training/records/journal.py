@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from inference.lock import Lock
 from training.config import TrainConfig
 from training.distributed import Ranks
 from training.records.plots import draw_curves
@@ -96,11 +97,12 @@ class Journal(SilentJournal):
 
     Args:
         run: the run's folder; of its metrics.csv, the epochs before the first recorded one are kept.
+        lock: on that folder, released at the end.
     """
 
-    def __init__(self, ranks: Ranks, epochs: int, parts: int, run: Path) -> None:
+    def __init__(self, ranks: Ranks, epochs: int, parts: int, run: Path, lock: Lock) -> None:
         super().__init__(ranks, epochs, parts)
-        self._run = run
+        self._run, self._lock = run, lock
         self._console = Console(highlight=False, soft_wrap=True)
         self._rows = read_metrics(run / METRICS)
         self._board: SummaryWriter | None = None
@@ -138,6 +140,7 @@ class Journal(SilentJournal):
         if self._speeds:
             fastest, median = max(self._speeds), statistics.median(self._speeds)
             self.say(f"Final Performance images/sec : {fastest:.2f} (median {median:.2f})")
+        self._lock.release()
 
     def _record(self, epoch: int, loss: float, lr: float, scores: dict[str, float]) -> None:
         values = {"loss": loss, "lr": lr, "images_per_second": self.speed, **scores}
@@ -166,5 +169,8 @@ def open_journal(
     """
     if ranks.rank > 0:
         return SilentJournal(ranks, config.epochs, parts)
+    fix = "give another --out folder"
+    if config.out.is_dir():
+        Lock(config.out, fix=fix).release()  # an earlier run there is renamed, one at work is not
     run = open_run(config, resume, {**ran_on, "ranks": ranks.count})
-    return Journal(ranks, config.epochs, parts, run)
+    return Journal(ranks, config.epochs, parts, run, Lock(run, fix=fix))

@@ -16,13 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inference.batch.job import Job
 from inference.batch.journal import ResumeJournal, remove_leftovers, stamp
 from inference.batch.options import SegmentOptions
-from inference.batch.writer import Done, MaskRow
+from inference.batch.writer import Done, MaskRow, Writer
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.files import replacing
 from inference.images.find import find_sources
+from inference.lock import Lock
+from inference.masks.segmentation import Segmentation
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
 from tests.contents import contents
@@ -170,7 +173,7 @@ def test_an_address_is_never_kept(tmp_path: Path) -> None:
     ((address, relative),) = find_sources(["http://localhost/a.jpg"])
     done = Done(MaskRow("", "", 1, 1, 0, 0.0), None)
     with ResumeJournal(tmp_path, "", {}, resume=False) as journal:
-        journal.add(address, relative, done, [])
+        journal.add(address, relative, stamp(address), done, [])
     with ResumeJournal(tmp_path, "", {}, resume=True) as journal:
         assert journal.find(address, relative, []) is None
 
@@ -230,3 +233,95 @@ with replacing(Path({str(tmp_path)!r}) / "a.png") as temporary:
         temporary.touch()
         remove_leftovers(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == {*others, temporary.name}
+
+
+def test_two_runs_into_one_folder(folder: Path, model: Path, tmp_path: Path) -> None:
+    few = [str(folder / "000.jpg")]
+    lock = Lock(tmp_path)
+    with pytest.raises(InputError, match="another run is at work there"):
+        segment(few, SegmentOptions(model, tmp_path))
+    lock.release()
+    assert segment(few, SegmentOptions(model, tmp_path)) == 0
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_the_tables_of_an_earlier_run_go_first(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = [str(folder / "000.jpg")]
+    segment(few, SegmentOptions(model, tmp_path, ("mask", "csv", "sheet", "report")))
+    tables = ["masks.csv", "errors.csv", "measures.csv", "sheet.jpg", "report.html"]
+    assert all((tmp_path / name).exists() for name in tables)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Job, "_write_tables", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        segment(few, SegmentOptions(model, tmp_path))
+    assert not any((tmp_path / name).exists() for name in tables)
+
+
+def test_an_image_replaced_during_the_run_is_done_again(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, output = tmp_path / "a.jpg", tmp_path / "masks"
+    image.write_bytes((folder / "000.jpg").read_bytes())
+    write = Writer.__call__
+
+    def replace(self: Writer, lesion: Segmentation) -> Done:
+        image.write_bytes((folder / "003.jpg").read_bytes())  # after it was read
+        return write(self, lesion)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "__call__", replace)
+        segment([str(image)], SegmentOptions(model, output))
+    first = (output / "a_segmentation.png").read_bytes()
+    segment([str(image)], SegmentOptions(model, output, resume=True))
+    assert (output / "a_segmentation.png").read_bytes() != first
+
+
+def test_a_planted_link_is_not_followed(folder: Path, model: Path, tmp_path: Path) -> None:
+    victim, output = tmp_path / "victim", tmp_path / "masks"
+    victim.write_bytes(b"precious")
+    output.mkdir()
+    few = [str(folder / "000.jpg")]
+    (output / "000_segmentation.png").symlink_to(victim)
+    assert segment(few, SegmentOptions(model, output)) == 0
+    assert not (output / "000_segmentation.png").is_symlink()
+    (output / ".finished.jsonl").unlink()
+    (output / ".finished.jsonl").symlink_to(victim)
+    for resume in (False, True):
+        with pytest.raises(InputError, match="is a link, which is not followed; delete it"):
+            segment(few, SegmentOptions(model, output, resume=resume))
+    assert victim.read_bytes() == b"precious"
+
+
+def test_a_journal_that_was_tampered_with(folder: Path, model: Path, tmp_path: Path) -> None:
+    few = [str(folder / "000.jpg")]
+    segment(few, SegmentOptions(model, tmp_path))
+    journal = tmp_path / ".finished.jsonl"
+    lines = journal.read_bytes().split(b"\n")
+    journal.write_bytes(b"\n".join(line for line in lines if b'"settings"' not in line))
+    with pytest.raises(InputError, match="lacks the line with its settings"):
+        segment(few, SegmentOptions(model, tmp_path, resume=True))
+    for odd in (b"5", b"[]", b"[" * 10**5, b'{"stem": "000"}', b'{"stem": "000", "image": 1}'):
+        journal.write_bytes(b"\n".join([*lines, odd]))
+        assert segment(few, SegmentOptions(model, tmp_path, resume=True)) == 0
+
+
+def test_shards_share_a_folder_and_nobody_else_does(tmp_path: Path) -> None:
+    one, other = {"models": ["a"]}, {"models": ["b"]}
+    with ResumeJournal(tmp_path, "-1-of-2", one, resume=False):
+        with ResumeJournal(tmp_path, "-2-of-2", one, resume=False):
+            pass
+        with pytest.raises(InputError, match="another model or other settings"):
+            ResumeJournal(tmp_path, "-2-of-2", other, resume=False)
+        with pytest.raises(InputError, match="another run is at work there"):
+            ResumeJournal(tmp_path, "", one, resume=True)
+    with (
+        ResumeJournal(tmp_path, "", one, resume=True),
+        pytest.raises(InputError, match="another run is at work there"),
+    ):
+        ResumeJournal(tmp_path, "-1-of-2", one, resume=True)
+    assert not list(tmp_path.glob(".lock*"))

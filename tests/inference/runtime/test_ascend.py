@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import sys
 import time
@@ -209,7 +210,8 @@ def test_what_an_om_needs_is_said(om: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ProviderError, match="runs only on Ascend, not on cpu"):
         Segmenter(om, provider="cpu")
     sidecar = om.with_suffix(".json")
-    for text in ("{}", "no json", '{"contract": {"size": 0}, "batches": [1]}'):
+    odd = [f'{{"contract": {{"size": 16}}, "batches": {n}}}' for n in ("[]", "[0]", "1", '["1"]')]
+    for text in ("{}", "[]", "no json", '{"contract": {"size": 0}, "batches": [1]}', *odd):
         sidecar.write_text(text)
         with pytest.raises(InputError, match=r"not a sidecar|contract with size 0"):
             Segmenter(om)
@@ -221,3 +223,20 @@ def test_what_an_om_needs_is_said(om: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_commands_open_an_om(om: Path, ais_bench: None, data: Path, tmp_path: Path) -> None:
     assert segment([str(data / "test")], SegmentOptions(om, tmp_path / "masks")) == 0
     assert len(list((tmp_path / "masks").glob("*_segmentation.png"))) == 6
+
+
+def test_a_sidecar_that_lies(om: Path, acl: Device) -> None:
+    sidecar = om.with_suffix(".json")
+    entries = json.loads(sidecar.read_text())
+    for changes in ({"contract": {"size": 4 * SIZE}}, {"batches": [64]}):
+        sidecar.write_text(json.dumps({**entries, **changes}))
+        segmenter = Segmenter(om)
+        size = segmenter.contract.size
+        with pytest.raises(InputError, match="its sidecar is another model's"):
+            segmenter(np.zeros((1, size, size, 3), np.uint8))
+    digest = hashlib.sha256(b"om").hexdigest()
+    sidecar.write_text(json.dumps({**entries, "om_sha256": digest}))
+    Segmenter(om)
+    om.write_bytes(b"on")
+    with pytest.raises(InputError, match=r"model\.om: damaged, or not the file that model\.json"):
+        Segmenter(om)

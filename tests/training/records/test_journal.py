@@ -7,6 +7,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from inference.lock import Lock
 from inference.scoring.metrics import METRICS
 from training.distributed import Ranks
 from training.records import journal as journals
@@ -18,7 +19,7 @@ SCORES = dict.fromkeys(METRICS, 0.5)
 
 
 def record(run: Path, epochs: range, losses: list[float]) -> Journal:
-    journal = Journal(Ranks(CPU), 4, len(losses), run)
+    journal = Journal(Ranks(CPU), 4, len(losses), run, Lock(run))
     for epoch in epochs:
         for _, loss in zip(journal.track(range(len(losses)), epoch), losses):
             journal.step(torch.tensor(loss), 4, 1e-3)
@@ -47,7 +48,7 @@ def test_the_speed_is_modelzoos_formula(tmp_path: Path, monkeypatch: pytest.Monk
     """batch x (steps - 5) x ranks / seconds, and the fastest epoch beside the median."""
     now = iter([0.0, *(100.0 * i for i in range(1, 6)), *(500.0 + 2 * i for i in range(1, 4))])
     monkeypatch.setattr(journals.time, "perf_counter", lambda: next(now))
-    journal = Journal(Ranks(CPU), 1, 8, tmp_path)
+    journal = Journal(Ranks(CPU), 1, 8, tmp_path, Lock(tmp_path))
     for _ in journal.track(range(8), 0):
         journal.step(torch.tensor(1.0), 16, 1e-3)
     assert journal.speed == 16 * 3 / 6
