@@ -88,6 +88,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 def test_what_is_documented_is_understood(line: str) -> None:
     words = SHOWN[line]
     command, *arguments = words[words.index("-m") + 1 :]
+    if command == "pip":
+        return
     assert command in [*COMMANDS, *BENCHMARKS]
     if arguments:  # else the command is only named
         assert parse(command, *arguments) == 0

@@ -5,6 +5,7 @@ Training, export and the app use them too, so that a model sees in use what it s
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple, Protocol
@@ -151,15 +152,26 @@ def decode(path: Source, data: bytes, flags: int) -> np.ndarray:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        if "CV_IO_MAX_IMAGE" in error.err:
+        reason = explain_opencv(error)
+        if "CV_IO_MAX_IMAGE" in reason:
             raise InputError(
-                f"{path}: has too many pixels ({error.err}); make it smaller, or raise the limit in the "
+                f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
                 "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
             ) from error
-        raise InputError(f"{path}: cannot be decoded ({error.err}); convert it to PNG") from error
+        raise InputError(f"{path}: cannot be decoded ({reason}); convert it to PNG") from error
     if pixels is None:
         raise InputError(f"{path}: is not an image that OpenCV can read; convert it to PNG or JPEG")
     return pixels
+
+
+def explain_opencv(error: cv2.error) -> str:
+    """What OpenCV says went wrong, without its own file, line and function.
+
+    Not `error.err`: OpenCV sets that on the class, so it is of the last error in any thread.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    match = re.search(r"error: \([^)]*\) (.*?)(?: in function .*)?$", lines[0])
+    return (match[1] if match else "") or lines[-1]
 
 
 def read_header(data: bytes) -> JpegHeader | None:

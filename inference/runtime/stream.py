@@ -11,11 +11,12 @@ from itertools import islice
 from threading import Lock
 from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 
 from inference.contract import Contract
 from inference.errors import InputError
-from inference.images.pixels import Resized, Source, read_resized
+from inference.images.pixels import Resized, Source, explain_opencv, read_resized
 from inference.masks.segmentation import Segmentation
 from inference.runtime.segmenter import Segmenter
 
@@ -126,9 +127,10 @@ def explain(error: Exception, source: object) -> str:
     """Says on one line what went wrong with an image; a library may raise anything."""
     if isinstance(error, (InputError, OSError)):  # it is broken or has gone, the disk is full
         return str(error)
-    # The reason alone: OpenCV and runtimes put a file and a line of their own source before it.
-    reason = str(getattr(error, "err", "") or error).strip() or type(error).__name__
-    reason = reason.splitlines()[-1]
+    if isinstance(error, cv2.error):
+        reason = explain_opencv(error)
+    else:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
     if isinstance(error, MemoryError) or re.search("memory|alloc", reason, re.IGNORECASE):
         return f"{source}: does not fit into memory; make it smaller"
     return f"{source}: failed with {type(error).__name__} ({reason}); convert it to PNG, or leave it out"

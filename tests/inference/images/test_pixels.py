@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from inference.errors import InputError
-from inference.images.pixels import read_image, read_levels, read_mask, resize, resize_mask
+from inference.images.pixels import (
+    explain_opencv,
+    read_image,
+    read_levels,
+    read_mask,
+    resize,
+    resize_mask,
+)
 from training.synthetic.lesion import make_lesion
 
 EXIF_ORIENTATION = 0x0112
@@ -146,3 +153,12 @@ def test_a_mask_is_resized_by_majority(tmp_path: Path) -> None:
     assert resize_mask(mask, 4).tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
     assert not resize_mask(np.zeros((9, 7), bool), 4).any()
     assert resize_mask(np.ones((9, 7), bool), 4).all()
+
+
+def test_opencvs_reason_is_that_of_the_error_at_hand() -> None:
+    with pytest.raises(cv2.error) as first:
+        cv2.resize(np.zeros((0, 0, 3), np.uint8), (5, 5))
+    with pytest.raises(cv2.error):
+        cv2.cvtColor(np.zeros((2, 2), np.uint8), cv2.COLOR_BGR2GRAY)
+    assert explain_opencv(first.value) == "!ssize.empty()"
+    assert explain_opencv(cv2.error("alloc.cpp:73: Insufficient memory")).endswith("memory")
