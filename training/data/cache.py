@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from inference.cli import track
-from inference.errors import InputError
 from inference.files import replacing
-from inference.images.pixels import read_levels, read_resized, resize_mask
+from inference.images.pixels import read_resized, resize_mask
 from inference.machine import usable_cores
 from inference.runtime.stream import map_ahead
-from training.data.inspection import find_problem, stamp_files
+from training.data.inspection import read_lesion, stamp_files
 from training.data.layout import CACHE, find_split
 from training.data.pairs import Pair
 
@@ -135,7 +134,5 @@ def allocate(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 def load_pair(pair: Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Reads a pair and resizes it: (S, S, 3) uint8 RGB, and (S, S) uint8, 0 or 1."""
-    image, levels = read_resized(pair.image, size), read_levels(pair.mask)
-    if problem := find_problem(levels, image.height, image.width):
-        raise InputError(f"{pair.mask}: {problem}")
-    return image.pixels, resize_mask(levels > 0, size)
+    image = read_resized(pair.image, size)
+    return image.pixels, resize_mask(read_lesion(pair.mask, image.height, image.width), size)
