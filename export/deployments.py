@@ -7,6 +7,7 @@ from pathlib import Path
 
 from export.build import export_model
 from export.source import AS_TRAINED, ContractChanges
+from inference.images.mask import MaskLevels
 from inference.markdown import tabulate
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
@@ -26,7 +27,9 @@ DEPLOYMENTS = {
 }
 
 
-def tabulate_deployments(checkpoint: Path, pairs: Pairs, threads: int) -> str:
+def tabulate_deployments(
+    checkpoint: Path, pairs: Pairs, threads: int, mask_levels: MaskLevels | None = None
+) -> str:
     """Scores every deployment of a checkpoint on the pairs: a Markdown table, a row for each.
 
     Raises:
@@ -38,7 +41,7 @@ def tabulate_deployments(checkpoint: Path, pairs: Pairs, threads: int) -> str:
             path = Path(folder, "model.onnx")
             export_model(checkpoint, path, changes=changes)
             model = Segmenter(path, threads, "cpu", tta=name == TTA)
-            scores = score_model(model, pairs, threads)
+            scores = score_model(model, pairs, threads, mask_levels)
             rows.append([name, *(f"{scores[column]:.4f}" for column in COLUMNS)])
     headings = [f"{len(pairs)} images", *(column.replace("_", " ") for column in COLUMNS)]
     return tabulate(headings, rows)

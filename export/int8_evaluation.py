@@ -12,6 +12,7 @@ from export.verify import mask_iou
 from inference.benchmark.comparison import add_scores, compare_subjects
 from inference.benchmark.subjects import Subject, open_subjects
 from inference.benchmark.table import BenchmarkRow
+from inference.images.mask import MaskLevels
 from inference.runtime.session import installed_providers
 from inference.scoring.pairs import Pairs
 
@@ -64,6 +65,7 @@ def evaluate_int8(
     samples: np.ndarray,
     rounds: int,
     threads: int,
+    mask_levels: MaskLevels | None = None,
 ) -> Int8Evaluation:
     """Measures both models, interleaved, in every runtime installed here.
 
@@ -80,7 +82,7 @@ def evaluate_int8(
     subjects = [*float_models, *int8_models]
     rows, _ = compare_subjects(subjects, images, rounds, threads)
     if pairs:
-        add_scores(rows, subjects, pairs, threads)
+        add_scores(rows, subjects, pairs, threads, mask_levels)
     float_rows = [*rows[: len(float_models)], *float_failed]
     int8_rows = [*rows[len(float_models) :], *int8_failed]
     shared = find_shared(float_rows, int8_rows)

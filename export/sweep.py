@@ -12,7 +12,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from export.deployments import tabulate_deployments
-from inference.cli import FolderPairs, Threads, run, say
+from inference.cli import FolderPairs, MaskLevelsOption, Threads, run, say
 from inference.machine import usable_cores
 from inference.runtime.session import require_threads
 from inference.scoring.pairs import find_pairs, pair_up
@@ -22,6 +22,7 @@ def sweep(
     checkpoint: Annotated[Path, Positional, arg(metavar="CHECKPOINT")],
     folders: FolderPairs,
     threads: Threads = 0,
+    mask_levels: MaskLevelsOption = None,
 ) -> None:
     """Print a Markdown table of a checkpoint's scores at other sizes, thresholds and clean-ups.
 
@@ -37,7 +38,7 @@ def sweep(
         for images, masks in pair_up(folders)
         for name, files in find_pairs(images, masks).items()
     }
-    say(tabulate_deployments(checkpoint, pairs, threads or usable_cores()))
+    say(tabulate_deployments(checkpoint, pairs, threads or usable_cores(), mask_levels))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from export.onnx_file import add_metadata, read_onnx_file, require_another_file
 from export.quantize import load_calibration, quantize
 from inference.benchmark.comparison import require_counts
 from inference.benchmark.table import to_markdown
-from inference.cli import Threads, run, say
+from inference.cli import MaskLevelsOption, Threads, run, say
 from inference.errors import InputError
 from inference.files import replacing
 from inference.machine import usable_cores
@@ -35,6 +35,7 @@ def to_int8(
     calibration: Annotated[int, arg(metavar="N")] = 32,
     rounds: Annotated[int, arg(metavar="N")] = 10,
     threads: Threads = 0,
+    mask_levels: MaskLevelsOption = None,
 ) -> int:
     """Quantize an exported model: static, per channel, for onnxruntime and OpenVINO.
 
@@ -60,7 +61,9 @@ def to_int8(
     threads = threads or usable_cores()
     with replacing(target) as temporary:
         quantize(model, contract, samples, temporary)
-        evaluation = evaluate_int8(source, temporary, paths, pairs, samples, rounds, threads)
+        evaluation = evaluate_int8(
+            source, temporary, paths, pairs, samples, rounds, threads, mask_levels
+        )
         name_models(evaluation, source, temporary, target)
         measurements = summarise_measurements(evaluation, threads, len(samples))
         add_metadata(temporary, MEASUREMENTS_KEY, json.dumps(measurements))

@@ -19,6 +19,7 @@ from inference.cli import (
     ImageFolder,
     JsonFile,
     MaskFolder,
+    MaskLevelsOption,
     ProviderOption,
     Threads,
     TtaOption,
@@ -49,6 +50,7 @@ def evaluate(
     json_file: JsonFile = None,
     ensemble: EnsembleOption = (),
     tta: TtaOption = False,
+    mask_levels: MaskLevelsOption = None,
 ) -> None:
     """Score a model, or a folder of predicted masks, against the true masks.
 
@@ -66,12 +68,12 @@ def evaluate(
     if predictions:
         predicted = index_masks(predictions)
         require_same_names(pairs, predicted, images, predictions)
-        scores = score_predictions(pairs, predicted, threads)
+        scores = score_predictions(pairs, predicted, threads, mask_levels)
     else:
         if model is None:
             warn_of_training_images(pairs)
         segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta)
-        scores = score_model(segmenter, pairs, threads)
+        scores = score_model(segmenter, pairs, threads, mask_levels)
     Console().print(make_table(scores))
     if json_file:
         write_json(json_file, scores, indent=2)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from inference.cli import FolderPairs, JsonFile, ProviderOption, Threads, run, say
+from inference.cli import FolderPairs, JsonFile, MaskLevelsOption, ProviderOption, Threads, run, say
 from inference.errors import InputError
 from inference.files import write_json
 from inference.machine import choose_threads
@@ -27,6 +27,7 @@ def reproduce(
     threads: Threads = 0,
     provider: ProviderOption = "cpu",
     json_file: JsonFile = None,
+    mask_levels: MaskLevelsOption = None,
 ) -> None:
     """Print one table: published results, and the files that ship, scored now; each with its protocol.
 
@@ -42,7 +43,7 @@ def reproduce(
         ours[str(images)] = {}
         for path in (SHIPPED, SHIPPED_INT8):
             model = Segmenter(path, threads, provider)
-            scores = score_model(model, pairs, threads)
+            scores = score_model(model, pairs, threads, mask_levels)
             ours[str(images)][path.name] = {**scores, "of": len(test), "provider": model.provider}
     table, protocols = make_comparison(ours)
     Console(highlight=False).print(table)

@@ -24,7 +24,7 @@ from inference.cli import run
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.data.cache import open_split
-from training.data.inspection import inspect_pairs
+from training.data.inspection import count_rewritten, inspect_pairs
 from training.data.layout import MANIFEST, copy_files, plan_copies, refuse_strangers, require_apart
 from training.data.manifest import make_manifest, summarize, write_manifest
 from training.data.pairs import find_raw_pairs
@@ -89,6 +89,8 @@ def prepare(
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(summarize(manifest))
+    for kind, count in count_rewritten(intact).items():
+        console.print(f"masks written anew as grey PNG of 0 and 255: {count} ({kind})")
     for problem in problems:
         console.print(f"left out: {problem}", markup=False)
     if problems:

@@ -14,6 +14,7 @@ from inference.cli import (
     CsvFile,
     ImagesOption,
     JsonFile,
+    MaskLevelsOption,
     MasksOption,
     ModelsOption,
     ProvidersOption,
@@ -30,6 +31,7 @@ def benchmark(
     batch: BatchSizes = (1,),
     images: ImagesOption = None,
     masks: MasksOption = None,
+    mask_levels: MaskLevelsOption = None,
     rounds: Rounds = 20,
     threads: Threads = 0,
     json_file: JsonFile = None,
@@ -44,7 +46,9 @@ def benchmark(
     require_counts(rounds, threads)
     subjects, failed = open_subjects(model, provider, batch, threads)
     return report(
-        run_benchmark(subjects, failed, images, masks, rounds, threads), json_file, csv_file
+        run_benchmark(subjects, failed, images, masks, rounds, threads, mask_levels),
+        json_file,
+        csv_file,
     )
 
 

@@ -14,6 +14,7 @@ from inference.benchmark.subjects import Subject
 from inference.benchmark.table import BenchmarkRow
 from inference.benchmark.timing import matrix_product, time_interleaved
 from inference.errors import InputError
+from inference.images.mask import MaskLevels
 from inference.images.pixels import read_resized
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import require_threads
@@ -91,7 +92,11 @@ def load_batch(images: Sequence[Path], size: int, batch: int) -> np.ndarray:
 
 
 def add_scores(
-    rows: Sequence[BenchmarkRow], subjects: Sequence[Subject], pairs: Pairs, threads: int
+    rows: Sequence[BenchmarkRow],
+    subjects: Sequence[Subject],
+    pairs: Pairs,
+    threads: int,
+    mask_levels: MaskLevels | None = None,
 ) -> None:
     """Scores every model once, whatever its batch sizes, and fills in its rows."""
     scored: dict[Segmenter, dict[str, Any]] = {}
@@ -100,5 +105,5 @@ def add_scores(
         if model is None or row.error:
             continue
         if model not in scored:
-            scored[model] = score_model(model, pairs, threads)
+            scored[model] = score_model(model, pairs, threads, mask_levels)
         row.dice, row.jaccard = scored[model]["dice"], scored[model]["jaccard"]

@@ -15,6 +15,7 @@ from inference.cli import say
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.folders import find_images
+from inference.images.mask import MaskLevels
 from inference.machine import choose_threads, processor
 from inference.scoring.pairs import find_pairs
 
@@ -46,6 +47,7 @@ def run_benchmark(
     masks: Path | None,
     rounds: int,
     threads: int,
+    mask_levels: MaskLevels | None = None,
 ) -> Benchmark:
     """Measures the subjects, and scores them if there are masks.
 
@@ -61,7 +63,7 @@ def run_benchmark(
     pairs = find_pairs(images, masks) if images and masks else {}
     rows, peak = compare_subjects(subjects, paths, rounds, threads)
     if pairs:
-        add_scores(rows, subjects, pairs, threads)
+        add_scores(rows, subjects, pairs, threads, mask_levels)
     machine = f"{processor()}, {threads} threads, {peak:.0f} GFLOP/s in a product of matrices"
     reference = subjects[0].describe() if subjects else ""
     models = [subject.segmenter for subject in subjects if subject.segmenter]

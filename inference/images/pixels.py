@@ -15,9 +15,11 @@ import numpy as np
 
 from inference.errors import InputError
 from inference.images.limits import max_pixels
+from inference.images.mask import MaskLevels, to_lesion, to_levels
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
+PNG_GREY = bytes((8, 0))  # bits, and the type of colour
 PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"  # the last chunk and its checksum
 
 REDUCED = {
@@ -101,36 +103,54 @@ def choose_reduction(height: int, width: int, size: int) -> int:
     return 1
 
 
-def read_mask(path: Source) -> np.ndarray:
-    """Decodes a single-channel mask file; lesion by the rule of the official ISIC scorer.
+def read_mask(path: Source, mask_levels: MaskLevels | None = None) -> np.ndarray:
+    """Decodes a mask file; lesion by the rule of the official ISIC scorer, unless `mask_levels` is "01".
 
     Returns:
-        (H, W) bool, True above 128.
+        (H, W) bool, as `mask.to_lesion` returns it.
 
     Raises:
         InputError, OSError: as `read_levels`.
     """
-    return read_levels(path) > 128
+    return to_lesion(read_levels(path), mask_levels)
 
 
 def read_levels(path: Source) -> np.ndarray:
-    """Decodes a single-channel mask file without thresholding it.
+    """Decodes a mask file to one channel without thresholding it; EXIF orientation applied.
 
     Returns:
         (H, W) uint8.
 
     Raises:
-        InputError: not an image, a truncated one, or not a single channel of 8 bits.
+        InputError: not an image, a truncated one, or none with a single channel of levels.
         OSError: the file cannot be opened.
     """
-    levels = decode(path, read_whole(path), cv2.IMREAD_UNCHANGED)
-    if levels.ndim != 2 or levels.dtype != np.uint8:
-        channels = 1 if levels.ndim == 2 else levels.shape[2]
+    data = read_whole(path)
+    pixels = decode(path, data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    try:
+        levels = to_levels(pixels)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; save the mask as a grey PNG of 0 and 255") from error
+    if pixels.ndim == 3 and levels.min() == levels.max() and varies_in_alpha(path, data):
         raise InputError(
-            f"{path}: has {channels} channel(s) of {levels.dtype}; a mask has one of uint8, 0 or 255: "
-            "save it as a grey PNG"
+            f"{path}: has one colour, its outline is in the alpha channel; "
+            "save the mask as a grey PNG of 0 and 255"
         )
     return levels
+
+
+def varies_in_alpha(path: Source, data: bytes) -> bool:
+    """True if an image has an alpha channel that is not the same everywhere."""
+    stored = decode(path, data, cv2.IMREAD_UNCHANGED)
+    return stored.ndim == 3 and stored.shape[2] == 4 and bool(np.ptp(stored[..., 3]))
+
+
+def holds_mask(path: Source, lesion: np.ndarray) -> bool:
+    """True if a file is an upright grey PNG of 8 bits: 255 where (H, W) bool `lesion`, else 0."""
+    data = read_whole(path)
+    if not (data.startswith(PNG_START) and data[24:26] == PNG_GREY):
+        return False
+    return np.array_equal(decode(path, data, cv2.IMREAD_UNCHANGED), np.where(lesion, 255, 0))
 
 
 def read_whole(path: Source) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from inference.cli import track
 from inference.errors import InputError
-from inference.images.pixels import Source, read_mask
+from inference.images.mask import LESION, MaskLevels, to_lesion
+from inference.images.pixels import Source, read_levels
 from inference.masks.segmentation import Segmentation
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Failure, map_ahead, segment_files
@@ -18,17 +20,20 @@ from inference.scoring.pairs import Pairs
 from inference.scoring.summary import ImageCounts, count_image, summarise
 
 
-def score_model(model: Segmenter, pairs: Pairs, threads: int) -> dict[str, Any]:
+def score_model(
+    model: Segmenter, pairs: Pairs, threads: int, mask_levels: MaskLevels | None = None
+) -> dict[str, Any]:
     """Scores a model's masks; returns what `summarise` does.
 
     Raises:
-        InputError: an image or a mask cannot be read, or their sizes differ.
+        InputError: an image or a mask cannot be read, their sizes differ, or the true masks are none.
     """
     truths: dict[Source, Path] = dict(pairs.values())
 
     def count_lesion(lesion: Segmentation) -> ImageCounts:
         assert isinstance(lesion.source, Path)
-        return count_file(truths[lesion.source], lesion.mask, lesion.source)
+        truth = truths[lesion.source]
+        return count_masks(read_meant(truth, mask_levels), lesion.mask, truth, lesion.source)
 
     images = []
     results = segment_files(model, truths, count_lesion, threads=threads)
@@ -36,31 +41,67 @@ def score_model(model: Segmenter, pairs: Pairs, threads: int) -> dict[str, Any]:
         if isinstance(result, Failure):
             raise InputError(result.error)
         images.append(result)
+    require_lesions([image.lesion for image in images], list(truths.values()))
     return summarise(list(pairs), images)
 
 
-def score_predictions(pairs: Pairs, predicted: dict[str, Path], threads: int) -> dict[str, Any]:
+def score_predictions(
+    pairs: Pairs, predicted: dict[str, Path], threads: int, mask_levels: MaskLevels | None = None
+) -> dict[str, Any]:
     """Scores predicted masks, by name; returns what `summarise` does.
 
     Raises:
-        InputError: a mask cannot be read, or differs from the true one in size.
+        InputError: a mask cannot be read, differs from the true one in size, or one side has no lesion.
     """
 
     def count_name(name: str) -> ImageCounts:
-        return count_file(pairs[name][1], read_mask(predicted[name]), predicted[name])
+        truth = pairs[name][1]
+        lesion, found = (read_meant(path, mask_levels) for path in (truth, predicted[name]))
+        return count_masks(lesion, found, truth, predicted[name])
 
     with ThreadPoolExecutor(threads) as pool:
-        images = map_ahead(pool, count_name, pairs, ahead=4 * threads)
-        return summarise(list(pairs), list(track(images, "scoring", len(pairs))))
+        counted = map_ahead(pool, count_name, pairs, ahead=4 * threads)
+        images = list(track(counted, "scoring", len(pairs)))
+    require_lesions([image.lesion for image in images], [mask for _, mask in pairs.values()])
+    if (
+        mask_levels is None
+    ):  # a model may find nothing anywhere: whoever states the levels is believed
+        require_lesions([image.predicted for image in images], list(predicted.values()))
+    return summarise(list(pairs), images)
 
 
-def count_file(truth_path: Path, predicted: np.ndarray, source: Source) -> ImageCounts:
-    """Counts the pixels of a predicted mask, (H, W) bool, and of a true one, read from its file.
+def read_meant(path: Path, mask_levels: MaskLevels | None) -> np.ndarray:
+    """Reads a mask, (H, W) bool; refuses one of 0 and 1 unless it was said how its levels are meant.
+
+    Raises:
+        InputError: 1 is the largest level: by the official rule the mask would be empty.
+    """
+    levels = read_levels(path)
+    if mask_levels is None and levels.max() == 1:
+        raise InputError(
+            f"{path}: its largest level is 1, and only levels above {LESION} are lesion; add "
+            "--mask-levels 01 if 1 means lesion, or --mask-levels 255 to score it as empty"
+        )
+    return to_lesion(levels, mask_levels)
+
+
+def require_lesions(areas: Sequence[int], paths: Sequence[Path]) -> None:
+    """Raises InputError if no mask of a folder has a lesion: nothing could be measured."""
+    if not any(areas):
+        raise InputError(
+            f"{paths[0].parent}: all {len(paths)} masks are empty, no level is above {LESION}; give "
+            "masks of 0 and 255, or add --mask-levels 01 if 1 means lesion"
+        )
+
+
+def count_masks(
+    truth: np.ndarray, predicted: np.ndarray, truth_path: Path, source: Source
+) -> ImageCounts:
+    """Counts the pixels of a true mask and a predicted one, (H, W) bool.
 
     Args:
         source: what was segmented, for the error message.
     """
-    truth = read_mask(truth_path)
     if truth.shape != predicted.shape:
         raise InputError(
             f"{source}: is {predicted.shape[1]} x {predicted.shape[0]}, its mask {truth_path} is "

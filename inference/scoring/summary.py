@@ -26,6 +26,18 @@ class ImageCounts:
     counts: np.ndarray
     cut_off: bool
 
+    @property
+    def lesion(self) -> int:
+        """Area of the true mask in pixels."""
+        true_positives, _, false_negatives, _ = self.counts.tolist()
+        return int(true_positives + false_negatives)
+
+    @property
+    def predicted(self) -> int:
+        """Area of the predicted mask in pixels."""
+        true_positives, false_positives, _, _ = self.counts.tolist()
+        return int(true_positives + false_positives)
+
 
 def count_image(truth: np.ndarray, predicted: np.ndarray) -> ImageCounts:
     """Counts the pixels of a true and a predicted mask, (H, W) bool."""

@@ -23,6 +23,7 @@ from inference.benchmark.table import BenchmarkRow
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
 from inference.images.pixels import read_resized
+from inference.images.write import write_image
 from inference.models import SHIPPED_INT8
 from inference.runtime.integrity import DIGEST_KEY
 from inference.runtime.segmenter import Segmenter
@@ -251,3 +252,17 @@ def test_wrong_arguments_are_named(exported: Path, data: Path, tmp_path: Path) -
     with pytest.raises(InputError, match="missing"):
         to_int8(exported, target, data / "test", data / "train_GT", calibration=1, rounds=1)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("lesion", [0, 1])
+def test_true_masks_without_a_lesion_pass_no_gate(
+    exported: Path, data: Path, tmp_path: Path, lesion: int
+) -> None:
+    images, masks, target = data / "test", tmp_path / "masks", tmp_path / "int8.onnx"
+    for path in images.iterdir():
+        write_image(masks / f"{path.stem}.png", np.full((96, 128), lesion, np.uint8))
+    with pytest.raises(InputError, match="--mask-levels 01"):
+        to_int8(exported, target, images, masks, calibration=2, rounds=1)
+    with pytest.raises(InputError, match="--mask-levels 01"):
+        to_int8(exported, target, images, masks, calibration=2, rounds=1, mask_levels="255")
+    assert not target.exists()

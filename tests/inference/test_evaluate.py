@@ -106,8 +106,9 @@ def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -
     write_image(prediction, np.zeros((30, 41), np.uint8))
     with pytest.raises(InputError, match=r"is 41 x 30, its mask .* is 40 x 30"):
         evaluate(images, truths, predictions=made)
-    write_image(prediction, np.zeros((30, 40, 3), np.uint8))
-    with pytest.raises(InputError, match="3 channel"):
+    colours = np.arange(3600, dtype=np.uint16).astype(np.uint8).reshape(30, 40, 3)
+    write_image(prediction, colours * np.array((1, 2, 3), np.uint8))
+    with pytest.raises(InputError, match="3 channels that differ"):
         evaluate(images, truths, predictions=made)
     prediction.write_bytes(whole)
     (truths / "ISIC_0000005_segmentation.png").unlink()
@@ -149,3 +150,57 @@ def test_training_images_of_the_shipped_model_are_warned_of(
     assert "warning: 1 of 3 images, the first is ISIC_9999999" in warning
     evaluate(images, truths, model=SHIPPED)  # named: it is the user's to know
     assert "warning" not in capsys.readouterr().err
+
+
+@pytest.fixture
+def labels(tmp_path: Path, rng: np.random.Generator) -> dict[str, Path]:
+    """Folders of images, and of their true masks as 0 and 255, as 0 and 1, and all empty."""
+    folders = {name: tmp_path / name for name in ("images", "255", "01", "empty")}
+    for number in range(4):
+        mask = np.zeros((30, 40), np.uint8)
+        mask[5 : 12 + number, 6:30] = 1
+        image = rng.integers(0, 255, (30, 40, 3), np.uint8)
+        write_image(folders["images"] / f"{number}.jpg", image)
+        write_image(folders["255"] / f"{number}.png", mask * 255)
+        write_image(folders["01"] / f"{number}.png", mask)
+        write_image(folders["empty"] / f"{number}.png", mask * 0)
+    return folders
+
+
+@pytest.mark.parametrize("truth", ["255", "01", "empty"])
+@pytest.mark.parametrize("made", ["255", "01", "empty"])
+def test_masks_that_cannot_be_meant_so_are_refused(
+    labels: dict[str, Path], tmp_path: Path, truth: str, made: str
+) -> None:
+    images, target = labels["images"], tmp_path / "scores.json"
+    if (truth, made) != ("255", "255"):
+        with pytest.raises(InputError, match="--mask-levels 01"):
+            evaluate(images, labels[truth], predictions=labels[made])
+    if truth == "empty":
+        with pytest.raises(InputError, match="all 4 masks are empty"):
+            evaluate(images, labels[truth], predictions=labels[made], mask_levels="01")
+        return
+    evaluate(images, labels[truth], predictions=labels[made], mask_levels="01", json_file=target)
+    assert json.loads(target.read_text())["dice"] == (0 if made == "empty" else 1)
+
+
+def test_a_model_is_not_scored_on_masks_of_0_and_1(
+    labels: dict[str, Path], model: Path, tmp_path: Path
+) -> None:
+    images = labels["images"]
+    with pytest.raises(InputError, match=r"largest level is 1.*--mask-levels 01"):
+        evaluate(images, labels["01"], model)
+    with pytest.raises(InputError, match="all 4 masks are empty"):
+        evaluate(images, labels["empty"], model, mask_levels="255")
+    scores = []
+    for truth in ("255", "01"):
+        target = tmp_path / f"{truth}.json"
+        evaluate(images, labels[truth], model, mask_levels="01", json_file=target)
+        scores.append(json.loads(target.read_text()))
+    assert scores[0] == scores[1]
+
+
+def test_whoever_says_255_gets_the_official_score(labels: dict[str, Path], tmp_path: Path) -> None:
+    target, made = tmp_path / "scores.json", labels["01"]
+    evaluate(labels["images"], labels["255"], predictions=made, mask_levels="255", json_file=target)
+    assert json.loads(target.read_text())["dice"] == 0

@@ -7,11 +7,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_mask, resize, resize_mask
 from inference.images.write import write_image
 from inference.masks.png import write_mask
+from tests.inference.images.mask_files import KINDS
 from training.data import inspection
 from training.data.cache import open_split
 from training.data.pairs import Pair
@@ -124,7 +126,8 @@ def test_broken_pairs_are_named_and_left_out(
     write_mask(mask(3), np.zeros((96, 128), bool))
     write_mask(mask(4), np.ones((96, 127), bool))
     write_image(mask(5), np.full((96, 128), 7, np.uint8))
-    write_image(mask(6), np.full((96, 128, 3), 255, np.uint8))
+    colours = np.tile(np.arange(128, dtype=np.uint8)[None, :, None], (96, 1, 3))
+    write_image(mask(6), colours * np.array((1, 2, 0), np.uint8))
     mask(7).unlink()
     (images / "SYNTH_0000008.jpg").unlink()
     (images / "SYNTH_0000009.jpg").unlink()
@@ -141,7 +144,7 @@ def test_broken_pairs_are_named_and_left_out(
         "SYNTH_0000003": "mask is empty",
         "SYNTH_0000004": "image is 128 x 96, mask 127 x 96",
         "SYNTH_0000005": "mask has the level 7",
-        "SYNTH_0000006": "3 channel",
+        "SYNTH_0000006": "3 channels that differ",
         "SYNTH_0000007.jpg": "has no mask",
         "SYNTH_0000008_segmentation.png": "has no image",
         "SYNTH_0000009": "No such file",
@@ -151,6 +154,49 @@ def test_broken_pairs_are_named_and_left_out(
     assert printed.count("left out:") == len(reasons)
     kept = {row["name"] for row in read_manifest(data)}
     assert len(kept) == 21 and not kept & {name[:13] for name in reasons}
+
+
+def test_masks_of_every_kind_are_understood_and_written_as_0_and_255(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = {}
+    for number, save in enumerate(KINDS.values()):
+        path = copy / MASKS / f"SYNTH_{number:07}_segmentation.png"
+        truth[path.stem] = read_mask(path)
+        path.unlink()
+        save(path.with_suffix(""), truth[path.stem])
+    data = tmp_path / "data"
+    assert prepare(copy, data, size=32) == 0
+    printed = capsys.readouterr().out
+    assert "(0 and 1 alone)" in printed and "(soft edges, cut at 128)" in printed
+    for name, lesion in truth.items():
+        (path,) = data.glob(f"*_GT/{name}.*")
+        written = np.array(Image.open(path))
+        assert path.suffix == ".png" and written.dtype == np.uint8 and written.ndim == 2
+        assert set(np.unique(written)) == {0, 255}
+        assert np.array_equal(written > 0, lesion), name
+
+
+@pytest.mark.parametrize(
+    ("levels", "reason"),
+    [
+        ((0, 1, 255), "level 1;"),
+        ((0, 1, 2), "level 1;"),
+        ((0, 128), "level 128;"),
+        ((0, 60), "level 60;"),
+    ],
+)
+def test_masks_that_may_mean_several_things_are_left_out(
+    copy: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    levels: tuple[int, ...],
+    reason: str,
+) -> None:
+    mask = np.resize(np.repeat(np.array(levels, np.uint8), 16), (96, 128))
+    write_image(copy / MASKS / "SYNTH_0000004_segmentation.png", mask)
+    assert prepare(copy, tmp_path / "data", size=32) == 1
+    assert reason in capsys.readouterr().out
 
 
 def test_near_duplicates_and_given_groups_stay_together(copy: Path, tmp_path: Path) -> None:
@@ -314,8 +360,8 @@ def test_masks_of_a_hand_made_data_set_are_checked(copy: Path, tmp_path: Path) -
     data = tmp_path / "data"
     prepare(copy, data, size=32)
     name = open_split(data, "test", 32).names[0]
-    write_image(data / "test_GT" / f"{name}_segmentation.png", np.ones((96, 128), np.uint8))
-    with pytest.raises(InputError, match="mask has the level 1"):
+    write_image(data / "test_GT" / f"{name}_segmentation.png", np.full((96, 128), 7, np.uint8))
+    with pytest.raises(InputError, match="mask has the level 7"):
         open_split(data, "test", 32)
 
 

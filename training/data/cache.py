@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from inference.cli import track
-from inference.errors import InputError
-from inference.files import replacing
-from inference.images.pixels import read_levels, read_resized, resize_mask
+from inference.cli import track, warn
+from inference.files import TEMPORARY, replacing
+from inference.images.pixels import read_resized, resize_mask
 from inference.machine import usable_cores
 from inference.runtime.stream import map_ahead
-from training.data.inspection import find_problem, stamp_files
+from training.data.inspection import read_lesion, stamp_files
 from training.data.layout import CACHE, find_split
 from training.data.pairs import Pair
+
+PROJECT = "attention-unet"  # of its folder among the user's caches
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,17 @@ class Split:
 
 @dataclass(frozen=True)
 class CacheFiles:
-    """A split's arrays, and the stamps of the files that they were made of."""
+    """A split's arrays, and a record of the files that they were made of."""
 
     images: Path
     masks: Path
-    stamps: Path
+    record: Path
 
 
 def open_split(data: Path, split: str, size: int, workers: int = 0) -> Split:
-    """Opens a split's cache, after making it if there is none or a file has changed since.
+    """Opens a split's cache, after making it if it is missing, out of date or damaged.
+
+    The cache lies in the data set; that of a data set which cannot be written, in the user's own cache.
 
     Args:
         size: side of the images and masks, in pixels.
@@ -63,54 +68,103 @@ def open_split(data: Path, split: str, size: int, workers: int = 0) -> Split:
         InputError: `data` is not a folder of `training.prepare`, or a pair is broken.
     """
     pairs = find_split(data, split)
-    names = [pair.key for pair in pairs]
-    files = cache_files(data, split, size)
     stamps = {pair.key: stamp_files(pair) for pair in pairs}
-    if not is_current(files, stamps):
-        with locked(files.stamps.parent):
-            # Another process may have made it meanwhile, of the same run or another.
-            if not is_current(files, stamps):
-                write_arrays(files, pairs, size, workers or usable_cores())
-                with replacing(files.stamps) as temporary:
-                    temporary.write_text(json.dumps(stamps))
+    workers = workers or usable_cores()
+    places = [cache_files(folder, split, size) for folder in (data / CACHE, personal_cache(data))]
+    files = next((files for files in places if is_current(files, stamps)), None)
+    if files is None:
+        files, elsewhere = places
+        try:
+            make_cache(files, pairs, stamps, size, workers)
+        except OSError as error:
+            if not is_read_only(error, files.record.parent):
+                raise
+            files = elsewhere
+            if make_cache(files, pairs, stamps, size, workers):
+                warn(f"{data}: cannot be written; its {split} images are cached in {files.images}")
+    names = [pair.key for pair in pairs]
     return Split(names, np.load(files.images, mmap_mode="r"), np.load(files.masks, mmap_mode="r"))
 
 
-def cache_files(data: Path, split: str, size: int) -> CacheFiles:
+def cache_files(folder: Path, split: str, size: int) -> CacheFiles:
     """The paths of a split's cache."""
-    folder, stem = data / CACHE, f"{split}-{size}"
+    stem = f"{split}-{size}"
     return CacheFiles(
         folder / f"{stem}-images.npy", folder / f"{stem}-masks.npy", folder / f"{stem}.json"
     )
 
 
+def personal_cache(data: Path) -> Path:
+    """A folder of the data set's own in $XDG_CACHE_HOME, or else ~/.cache."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = data.resolve()
+    return home / PROJECT / f"{path.name}-{zlib.crc32(os.fsencode(path)):08x}"
+
+
+def is_read_only(error: OSError, folder: Path) -> bool:
+    """True if an error says that the folder must not be written."""
+    denied = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    return denied and Path(os.fsdecode(error.filename or "")).is_relative_to(folder)
+
+
 def is_current(files: CacheFiles, stamps: dict[str, str]) -> bool:
-    """True if the arrays exist, are complete, and were made of exactly these files."""
+    """True if the arrays exist, are whole, and were made of exactly these files."""
     try:
-        made_of = json.loads(files.stamps.read_text())
-        whole = [len(np.load(path, mmap_mode="r")) for path in (files.images, files.masks)]
-    except (OSError, ValueError, EOFError):
+        record = json.loads(files.record.read_text())
+        # As lists: the order is that of the rows in the arrays.
+        if list(record["files"].items()) != list(stamps.items()):
+            return False
+        found = [checksum(path) for path in (files.images, files.masks)]
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
         return False
-    # As lists: the order is that of the rows in the arrays.
-    return list(made_of.items()) == list(stamps.items()) and whole == [len(stamps)] * 2
+    if found != record.get("checksums"):
+        warn(f"{files.images.parent}: the cache {files.record.stem} is damaged; it is made again")
+        return False
+    return True
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file, by memory map: a second for 1 to 3 GB, which are then at hand for training."""
+    return zlib.crc32(np.memmap(path, np.uint8, "r").data)
+
+
+def make_cache(
+    files: CacheFiles, pairs: list[Pair], stamps: dict[str, str], size: int, workers: int
+) -> bool:
+    """Makes a split's cache; False if another process, of this run or another, has made it meanwhile."""
+    with locked(files.record.parent):
+        if is_current(files, stamps):
+            return False
+        checksums = write_arrays(files, pairs, size, workers)
+        with replacing(files.record) as temporary:
+            temporary.write_text(json.dumps({"files": stamps, "checksums": checksums}))
+            synchronise(temporary)
+    return True
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds a lock on a folder against other processes; the kernel frees it when this one dies."""
+    """Holds a lock on a folder against other processes; the kernel frees it when this one dies.
+
+    It spares processes of one machine double work. Machines on a shared disk may not see each other's
+    lock: both then write the same cache under names of their own, and the last to rename it wins.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for leftover in folder.glob(".*.npy"):  # of a process that was killed here
-            leftover.unlink()
+        with suppress(OSError):  # a network's disk without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for leftover in folder.iterdir():
+            match = TEMPORARY.fullmatch(leftover.name)  # this machine's
+            if match and not Path("/proc", match[1]).exists():
+                leftover.unlink(missing_ok=True)
         yield
     finally:
         os.close(descriptor)
 
 
-def write_arrays(files: CacheFiles, pairs: list[Pair], size: int, workers: int) -> None:
-    """Writes the two arrays of a cache."""
+def write_arrays(files: CacheFiles, pairs: list[Pair], size: int, workers: int) -> list[int]:
+    """Writes the two arrays of a cache, and returns their checksums."""
     shape = (len(pairs), size, size)
     with (
         replacing(files.images) as image_file,
@@ -120,12 +174,22 @@ def write_arrays(files: CacheFiles, pairs: list[Pair], size: int, workers: int) 
         image_rows = allocate(image_file, (*shape, 3))
         mask_rows = allocate(mask_file, shape)
         loaded = map_ahead(pool, partial(load_pair, size=size), pairs, ahead=4 * workers)
-        doing = f"caching {files.stamps.stem}"
+        doing = f"caching {files.record.stem}"
         for row, (image, mask) in enumerate(track(loaded, doing, len(pairs))):
             image_rows[row], mask_rows[row] = image, mask
+        for rows, path in ((image_rows, image_file), (mask_rows, mask_file)):
+            rows.flush()
+            synchronise(path)
+        return [checksum(image_file), checksum(mask_file)]
 
 
-def allocate(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def synchronise(path: Path) -> None:
+    """Waits until a file is on the disk: renamed before, it could be there with nothing in it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """Makes a memory-mapped uint8 array, its disk space reserved: writing without space would crash."""
     rows = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     with path.open("rb+") as file:
@@ -135,7 +199,5 @@ def allocate(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 def load_pair(pair: Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Reads a pair and resizes it: (S, S, 3) uint8 RGB, and (S, S) uint8, 0 or 1."""
-    image, levels = read_resized(pair.image, size), read_levels(pair.mask)
-    if problem := find_problem(levels, image.height, image.width):
-        raise InputError(f"{pair.mask}: {problem}")
-    return image.pixels, resize_mask(levels > 0, size)
+    image = read_resized(pair.image, size)
+    return image.pixels, resize_mask(read_lesion(pair.mask, image.height, image.width), size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,13 +16,14 @@ import numpy as np
 
 from inference.cli import track
 from inference.errors import InputError
-from inference.images.pixels import read_image, read_levels
+from inference.images.mask import LESION, PLAIN, ZERO_ONE, understand_levels
+from inference.images.pixels import holds_mask, read_image, read_levels
 from inference.runtime.stream import map_ahead
 from training.data.pairs import Pair
 from training.data.split import hash_image
 
 RULES = (
-    1  # version of the rules for an intact pair: raise it when they change, to drop old verdicts
+    2  # version of the rules for an intact pair: raise it when they change, to drop old verdicts
 )
 
 
@@ -30,6 +32,7 @@ class Inspection:
     """What is known about a pair after it was read.
 
     `problem` is empty for an intact pair; a `fleeting` one is not remembered. Sizes are in pixels.
+    `mask_kind` is empty if the file is a PNG of 0 and 255 and may be copied, else says what it was.
     """
 
     problem: str = ""
@@ -38,6 +41,7 @@ class Inspection:
     sha256: str = ""
     mask_sha256: str = ""
     phash: str = ""
+    mask_kind: str = ""
     fleeting: bool = False
 
 
@@ -66,6 +70,11 @@ def inspect_pairs(
     found = {pair: inspection for pair, inspection in inspected.items() if inspection}
     intact = {pair: inspection for pair, inspection in found.items() if not inspection.problem}
     return intact, [f"{pair.key}: {found[pair].problem}" for pair in found if pair not in intact]
+
+
+def count_rewritten(intact: dict[Pair, Inspection]) -> Counter[str]:
+    """How many masks of each kind cannot be copied as they are."""
+    return Counter(found.mask_kind for found in intact.values() if found.mask_kind)
 
 
 def read_journal(journal: Path) -> dict[tuple[str, str], Inspection]:
@@ -102,21 +111,52 @@ def inspect_pair(pair: Pair) -> Inspection:
     except InputError as error:
         return Inspection(str(error))
     height, width = image.shape[:2]
-    problem = find_problem(levels, height, width)
-    if problem or not levels.any():
-        return Inspection(problem or "mask is empty; outline the lesion")
-    return Inspection("", width, height, sha256, mask_sha256, hash_image(image))
+    try:
+        lesion, kind = find_lesion(levels, height, width, pair.mask.suffix)
+    except InputError as error:
+        return Inspection(str(error))
+    if not lesion.any():
+        return Inspection("mask is empty; outline the lesion")
+    if kind == PLAIN:
+        kind = "" if holds_mask(pair.mask, lesion) else "other formats"
+    phash = hash_image(image)
+    return Inspection("", width, height, sha256, mask_sha256, phash, kind)
 
 
-def find_problem(levels: np.ndarray, height: int, width: int) -> str:
-    """Says why a mask does not suit an image of this size; empty if it does.
+def read_lesion(mask: Path, height: int, width: int) -> np.ndarray:
+    """Reads the mask of an image of this size, by the rule of `find_lesion`: (H, W) bool.
+
+    Raises:
+        InputError: the mask cannot be read or understood, or its size is another.
+        OSError: the file cannot be opened.
+    """
+    levels = read_levels(mask)
+    try:
+        return find_lesion(levels, height, width, mask.suffix)[0]
+    except InputError as error:
+        raise InputError(f"{mask}: {error}") from error
+
+
+def find_lesion(levels: np.ndarray, height: int, width: int, suffix: str) -> tuple[np.ndarray, str]:
+    """Understands the levels of a mask for training: the lesion, (H, W) bool, and how it was meant.
 
     Args:
         levels: (H, W) uint8, the mask as it is in its file.
+        height, width: of the image.
+        suffix: of the mask's file.
+
+    Raises:
+        InputError: the mask does not suit an image of this size, or may mean several things.
     """
     if levels.shape != (height, width):
         mask_height, mask_width = levels.shape
-        return f"image is {width} x {height}, mask {mask_width} x {mask_height}; sizes must agree"
-    if others := set(np.unique(levels).tolist()) - {0, 255}:
-        return f"mask has the level {min(others)}; only 0 and 255 are allowed; save it so as PNG"
-    return ""
+        raise InputError(
+            f"image is {width} x {height}, mask {mask_width} x {mask_height}; sizes must agree"
+        )
+    kind = understand_levels(levels, suffix)
+    if kind is None:
+        other = min(set(np.unique(levels).tolist()) - {0, 255})
+        raise InputError(
+            f"mask has the level {other}; only 0 and 255, or 0 and 1, are allowed; save it so as PNG"
+        )
+    return levels > (0 if kind == ZERO_ONE else LESION), kind

@@ -11,11 +11,14 @@ import shutil
 from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from inference.errors import InputError
 from inference.files import replacing
 from inference.images.folders import list_images
+from inference.masks.png import write_mask
 from inference.scoring.pairs import index_images, index_masks
+from training.data.inspection import Inspection, read_lesion
 from training.data.manifest import Entry
 from training.data.pairs import Pair
 from training.data.split import SPLITS
@@ -36,18 +39,27 @@ def require_apart(data: Path, raw: Iterable[Path], sources: Sequence[str]) -> No
         )
 
 
-def plan_copies(data: Path, pairs: Iterable[Pair], manifest: Iterable[Entry]) -> dict[Path, Path]:
+class Copy(NamedTuple):
+    """A raw file; one that is a mask to be written anew, as a grey PNG of 0 and 255, has its size."""
+
+    path: Path
+    size: tuple[int, int] | None = None  # height and width
+
+
+def plan_copies(
+    data: Path, intact: dict[Pair, Inspection], manifest: Iterable[Entry]
+) -> dict[Path, Copy]:
     """Places each pair's files by its entry in the manifest: file in the data set -> raw file."""
     copies = {}
-    for pair, entry in zip(pairs, manifest):
-        folder = data / pair.source
-        mask_name = f"{pair.name}_segmentation{pair.mask.suffix}"
-        copies[folder / entry.split / pair.image.name] = pair.image
-        copies[folder / f"{entry.split}_GT" / mask_name] = pair.mask
+    for (pair, found), entry in zip(intact.items(), manifest):
+        folder, size = data / pair.source, (found.height, found.width) if found.mask_kind else None
+        mask_name = f"{pair.name}_segmentation{'.png' if size else pair.mask.suffix}"
+        copies[folder / entry.split / pair.image.name] = Copy(pair.image)
+        copies[folder / f"{entry.split}_GT" / mask_name] = Copy(pair.mask, size)
     return copies
 
 
-def refuse_strangers(data: Path, sources: Sequence[str], copies: dict[Path, Path]) -> None:
+def refuse_strangers(data: Path, sources: Sequence[str], copies: dict[Path, Copy]) -> None:
     """Raises InputError if a folder of the data set holds an image or mask of another split."""
     for source, split, kind in product(("", *sources), SPLITS, ("", "_GT")):
         folder = data / source / f"{split}{kind}"
@@ -59,12 +71,16 @@ def refuse_strangers(data: Path, sources: Sequence[str], copies: dict[Path, Path
                 )
 
 
-def copy_files(copies: dict[Path, Path]) -> None:
+def copy_files(copies: dict[Path, Copy]) -> None:
     """Copies what is not there yet. No links: an edit of the data set must not reach the raw data."""
-    for target, source in copies.items():
-        if not target.exists():
+    for target, copy in copies.items():
+        if target.exists():
+            continue
+        if copy.size:
+            write_mask(target, read_lesion(copy.path, *copy.size))
+        else:
             with replacing(target) as temporary:
-                shutil.copyfile(source, temporary)
+                shutil.copyfile(copy.path, temporary)
 
 
 def find_split(data: Path, split: str) -> list[Pair]:

@@ -116,7 +116,7 @@ def test_what_is_not_a_whole_image_is_refused(picture: np.ndarray, tmp_path: Pat
             read_image(path)
 
 
-def test_a_mask_has_one_channel_of_8_bits(tmp_path: Path) -> None:
+def test_a_mask_has_one_channel(tmp_path: Path) -> None:
     levels = np.array([[0, 127, 128], [129, 254, 255]], np.uint8)
     path = tmp_path / "mask.png"
     Image.fromarray(levels).save(path)
@@ -124,8 +124,8 @@ def test_a_mask_has_one_channel_of_8_bits(tmp_path: Path) -> None:
     assert read_mask(path).tolist() == [[False, False, False], [True, True, True]]
     Image.fromarray(levels > 128).save(path)  # 1 bit
     assert read_mask(path).tolist() == [[False, False, False], [True, True, True]]
-    Image.fromarray(levels).convert("RGB").save(path)
-    with pytest.raises(InputError, match="3 channel"):
+    Image.fromarray(np.dstack((levels, levels, 255 - levels))).save(path)
+    with pytest.raises(InputError, match="3 channels that differ"):
         read_mask(path)
     Image.fromarray(levels.astype(np.uint16)).save(path)
     with pytest.raises(InputError, match="uint16"):

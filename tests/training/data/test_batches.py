@@ -91,14 +91,14 @@ def test_runs_that_start_together_decode_once(
     writes = []
     write = cache.write_arrays
 
-    def count(files: cache.CacheFiles, *rest: Any) -> None:
+    def count(files: cache.CacheFiles, *rest: Any) -> list[int]:
         writes.append(files)
-        write(files, *rest)
+        return write(files, *rest)
 
     monkeypatch.setattr(cache, "write_arrays", count)
     # A lock of the kernel's: it holds between threads as it does between processes.
     with ThreadPoolExecutor(4) as pool:
         splits = list(pool.map(lambda _: cache.open_split(dataset, "train", 48), range(4)))
-    assert writes == [cache.cache_files(dataset, "train", 48)]
+    assert writes == [cache.cache_files(dataset / "cache", "train", 48)]
     assert all(split.names == splits[0].names for split in splits)
     assert not list((dataset / "cache").glob(".*"))

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference import files as atomic_files
+from inference.files import MACHINE
+from training.data import cache
+from training.data.cache import open_split
+
+
+@pytest.fixture
+def data(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A made-up data set without a cache, and a home of its user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "data"
+    shutil.copytree(dataset, folder, ignore=shutil.ignore_patterns("cache"))
+    return folder
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, name: str, folder: Path, code: int) -> None:
+    """Makes os.NAME fail below a folder as it does on a disk that must not be written."""
+    real: Callable[..., object] = getattr(os, name)
+
+    def refuse(path: Path, *rest: object, **options: object) -> object:
+        if Path(path).is_relative_to(folder):
+            raise OSError(code, os.strerror(code), str(path))
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(os, name, refuse)
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("call", ["mkdir", "replace"])
+def test_a_data_set_that_cannot_be_written_is_cached_at_home(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    call: str,
+    code: int,
+) -> None:
+    forbid(monkeypatch, call, data, code)
+    first = open_split(data, "train", 16)
+    assert Path(first.images.filename or "").is_relative_to(tmp_path / "home")  # type: ignore[attr-defined]
+    assert capsys.readouterr().err.count("cannot be written; its train images are cached in") == 1
+    monkeypatch.setattr(cache, "write_arrays", None)  # once is enough
+    again = open_split(data, "train", 16)
+    assert again.names == first.names and np.array_equal(again.images, first.images)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_is_no_read_only_disk(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid(monkeypatch, "replace", data, errno.ENOSPC)
+    with pytest.raises(OSError, match="No space left"):
+        open_split(data, "train", 16)
+    assert not list((data / "cache").iterdir())
+
+
+def test_a_finished_cache_on_a_read_only_disk_is_used(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_split(data, "valid", 16)
+    for call in ("mkdir", "replace", "unlink"):
+        forbid(monkeypatch, call, data, errno.EROFS)
+    assert len(open_split(data, "valid", 16)) == 5
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("array", ["images", "masks"])
+def test_a_flipped_bit_is_seen(data: Path, capsys: pytest.CaptureFixture[str], array: str) -> None:
+    whole = np.array(getattr(open_split(data, "train", 16), array))
+    path = data / "cache" / f"train-16-{array}.npy"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert np.array_equal(getattr(open_split(data, "train", 16), array), whole)
+    assert "train-16 is damaged; it is made again" in capsys.readouterr().err
+    open_split(data, "train", 16)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("record", ["", "[]", "{}", "null", '{"files": []}', '{"files": {}}'])
+def test_a_spoilt_record_costs_only_time(data: Path, record: str) -> None:
+    whole = np.array(open_split(data, "valid", 16).images)
+    (data / "cache" / "valid-16.json").write_text(record)
+    assert np.array_equal(open_split(data, "valid", 16).images, whole)
+
+
+def test_files_that_another_machine_is_writing_stay(data: Path) -> None:
+    folder = data / "cache"
+    folder.mkdir()
+    theirs = folder / ".train-16-images.0badcafe-17.partial.npy"
+    alive = folder / f".train-16-images.{MACHINE}-{os.getppid()}.partial.npy"
+    dead = folder / f".train-16-images.{MACHINE}-9999999.partial.npy"
+    for path in (theirs, alive, dead):
+        path.write_bytes(b"half")
+    open_split(data, "train", 16)
+    assert theirs.read_bytes() == alive.read_bytes() == b"half"
+    assert not dead.exists()
+
+
+def test_two_machines_make_one_cache_at_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither sees the other's lock; the second begins and ends while the first is at work."""
+    load = cache.load_pair
+    begun: list[Path] = []
+
+    def interrupted(pair: cache.Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
+        if not begun:
+            begun.append(pair.image)
+            with monkeypatch.context() as other:
+                other.setattr(atomic_files, "MACHINE", "0badcafe")
+                assert len(open_split(data, "train", 16, workers=1)) == 12
+        return load(pair, size)
+
+    monkeypatch.setattr(cache, "load_pair", interrupted)
+    monkeypatch.setattr(cache.fcntl, "flock", lambda *_: None)
+    split = open_split(data, "train", 16, workers=1)
+    assert len(split) == 12 and split.masks.any()
+    names = {path.name for path in (data / "cache").iterdir()}
+    assert names == {"train-16-images.npy", "train-16-masks.npy", "train-16.json"}
+
+
+def test_nothing_is_renamed_before_it_is_on_the_disk(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronised: set[int] = set()
+    fsync, replace = os.fsync, os.replace
+
+    def note(descriptor: int) -> None:
+        synchronised.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def check(source: Path, target: Path) -> None:
+        assert os.stat(source).st_ino in synchronised, target
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", check)
+    open_split(data, "valid", 16)
