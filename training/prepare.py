@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from inference.cli import run
+from inference.cli import run, say
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.data.cache import open_split
@@ -104,16 +104,15 @@ def prepare(
     for name in dict.fromkeys(entry.split for entry in manifest):
         open_split(data, name, size, workers)
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(summarize(manifest))
+    Console(highlight=False, soft_wrap=True).print(summarize(manifest))
     for remark in remark_on_splits(intact, manifest):
-        console.print(remark)
+        say(remark)
     for kind, count in count_rewritten(intact).items():
-        console.print(f"masks written anew as grey PNG of 0 and 255: {count} ({kind})")
+        say(f"masks written anew as grey PNG of 0 and 255: {count} ({kind})")
     for problem in problems:
-        console.print(f"left out: {problem}", markup=False)
+        say(f"left out: {problem}")
     if problems:
-        console.print(f"to include them, fix them and prepare a new folder: {data} keeps its split")
+        say(f"to include them, fix them and prepare a new folder: {data} keeps its split")
     return 1 if problems else 0
 
 

@@ -1,5 +1,8 @@
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ COUNTS = {"train": 21, "valid": 3, "test": 6}
 
 
 def read_manifest(data: Path) -> list[dict[str, str]]:
-    with (data / "manifest.csv").open(newline="") as file:
+    with (data / "manifest.csv").open(newline="", errors="surrogateescape") as file:
         return list(csv.DictReader(file))
 
 
@@ -509,3 +512,21 @@ def test_pairs_in_a_table(raw: Path, copy: Path, tmp_path: Path) -> None:
     assert prepare(copy, tmp_path / "third", pairs=table, size=32) == 1
     with pytest.raises(InputError, match="--pairs: names every mask itself"):
         prepare(copy, tmp_path / "fourth", pairs=table, masks=copy / MASKS, size=32)
+
+
+def test_a_name_that_is_no_utf_8_stops_nothing(raw: Path, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    for number in range(5):
+        name = os.fsdecode(b"l\xe4sion" + str(number).encode())
+        for kind, part, end in ((IMAGES, "images", ".jpg"), (MASKS, "masks", "_segmentation.png")):
+            (given / part).mkdir(parents=True, exist_ok=True)
+            shutil.copy(raw / kind / f"SYNTH_{number:07}{end}", given / part / f"{name}{end}")
+    next((given / "images").iterdir()).write_bytes(b"")
+    command = [sys.executable, "-m", "training.prepare", str(given), str(tmp_path / "data")]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(
+        [*command, "--size", "32"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "left out: l\\udce4sion" in done.stdout
+    assert len(read_manifest(tmp_path / "data")) == 4
