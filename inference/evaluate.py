@@ -66,7 +66,7 @@ def evaluate(
     threads = choose_threads(threads)
     pairs = find_pairs(images, masks)
     if predictions:
-        predicted = index_masks(predictions)
+        predicted = index_masks(predictions, pairs)
         require_same_names(pairs, predicted, images, predictions)
         scores = score_predictions(pairs, predicted, threads, mask_levels)
     else:

@@ -20,15 +20,16 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from inference.cli import run
+from inference.cli import run, say
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.data.cache import open_split
 from training.data.inspection import count_rewritten, inspect_pairs
 from training.data.layout import MANIFEST, copy_files, plan_copies, refuse_strangers, require_apart
-from training.data.manifest import make_manifest, summarize, write_manifest
-from training.data.pairs import find_raw_pairs
-from training.data.split import SPLITS, read_groups
+from training.data.manifest import make_manifest, remark_on_splits, summarize, write_manifest
+from training.data.pairs import find_raw_pairs, give_splits
+from training.data.split import SPLITS
+from training.data.tables import read_groups, read_pairs, read_splits
 from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
 
 
@@ -36,6 +37,9 @@ def prepare(
     raw: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RAW")],
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     masks: Path | None = None,
+    mask_suffix: str = "",
+    pairs: Path | None = None,
+    split: Path | None = None,
     also: tuple[Path, ...] = (),
     groups: Path | None = None,
     size: int = DEFAULT_SIZE,
@@ -43,15 +47,20 @@ def prepare(
     seed: int = 0,
     workers: int = 0,
 ) -> int:
-    """Check, split (70/10/20) and cache folders of images and masks for training.
+    """Check, split (70/10/20, or as you did) and cache folders of images and masks for training.
 
     Exit code: 0 if every pair is in, 1 if broken ones were left out (each is named), 2 for bad input.
 
     Args:
         raw: Folder of images, and of their masks unless --masks is given: the one that the archives of
-            the ISIC challenge were unpacked into.
+            the ISIC challenge were unpacked into, or PH2's. Your own split is kept: images below folders
+            named train, valid (or val, validation) and test.
         data: Folder to write the data set to.
         masks: Folder of the masks, named NAME_segmentation.png, NAME_mask.png or NAME.png.
+        mask_suffix: What the names of masks end in, such as _lesion.
+        pairs: CSV of image,mask or image,mask,split to take instead of what RAW holds; paths are relative
+            to the file.
+        split: CSV of name,split: your own split into train, valid and test.
         also: Further raw folders. An image joins the split of the image of the same name in the other
             folders, as both show the same lesion.
         groups: CSV of name,group: photos of one lesion, never divided between splits. Near duplicates
@@ -65,14 +74,22 @@ def prepare(
     if workers < 0:
         raise InputError(f"--workers {workers}: must be at least 0; leave it out for all cores")
     sources = [folder.resolve().name for folder in also]
+    if pairs and (masks or mask_suffix or also):
+        raise InputError(
+            "--pairs: names every mask itself; leave --masks, --mask-suffix and --also out"
+        )
     require_apart(data, filter(None, (raw, masks, *also)), sources)
     known_groups = read_groups(groups) if groups else []
 
-    pairs, unpaired = find_raw_pairs(raw, masks, also, sources)
+    if pairs:
+        found, unpaired = read_pairs(pairs), list[str]()
+    else:
+        found, unpaired = find_raw_pairs(raw, masks, also, sources, mask_suffix)
+    found = give_splits(found, read_splits(split) if split else {}, str(split))
     data.mkdir(parents=True, exist_ok=True)
-    intact, broken = inspect_pairs(pairs, data / ".inspections.jsonl", workers or usable_cores())
+    intact, broken = inspect_pairs(found, data / ".inspections.jsonl", workers or usable_cores())
     problems = unpaired + broken
-    if len({pair.name for pair in intact}) < len(SPLITS):
+    if len({pair.label for pair in intact}) < len(SPLITS):
         raise InputError(
             f"{raw}: {len(intact)} intact pairs of image and mask; a split needs at least "
             f"{len(SPLITS)}" + (f"; the first problem: {problems[0]}" if problems else "")
@@ -84,17 +101,18 @@ def prepare(
         refuse_strangers(data, sources, copies)
     write_manifest(data / MANIFEST, manifest)
     copy_files(copies)
-    for split in SPLITS:
-        open_split(data, split, size, workers)
+    for name in dict.fromkeys(entry.split for entry in manifest):
+        open_split(data, name, size, workers)
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(summarize(manifest))
+    Console(highlight=False, soft_wrap=True).print(summarize(manifest))
+    for remark in remark_on_splits(intact, manifest):
+        say(remark)
     for kind, count in count_rewritten(intact).items():
-        console.print(f"masks written anew as grey PNG of 0 and 255: {count} ({kind})")
+        say(f"masks written anew as grey PNG of 0 and 255: {count} ({kind})")
     for problem in problems:
-        console.print(f"left out: {problem}", markup=False)
+        say(f"left out: {problem}")
     if problems:
-        console.print(f"to include them, fix them and prepare a new folder: {data} keeps its split")
+        say(f"to include them, fix them and prepare a new folder: {data} keeps its split")
     return 1 if problems else 0
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from inference.errors import InputError
 from inference.images.folders import find_images
 
 Pairs = dict[str, tuple[Path, Path]]  # name -> image, true mask
+
+SUFFIXES = ("_segmentation", "_mask", "_lesion")  # of masks: of ISIC, of many, of PH2
 
 
 def find_pairs(images: Path, masks: Path) -> Pairs:
@@ -18,7 +19,8 @@ def find_pairs(images: Path, masks: Path) -> Pairs:
     Raises:
         InputError: an image has no mask, or a mask has no image.
     """
-    names, truths = index_images(images), index_masks(masks)
+    names = index_images(images)
+    truths = index_masks(masks, names)
     require_same_names(names, truths, images, masks)
     return {name: (path, truths[name]) for name, path in names.items()}
 
@@ -63,15 +65,18 @@ def index_images(folder: Path) -> dict[str, Path]:
     return index(folder, {path: path.stem for path, _ in find_images([folder])})
 
 
-def index_masks(folder: Path) -> dict[str, Path]:
-    """Maps the names of images to their masks: NAME_segmentation.png, NAME_mask.png or NAME.png.
+def index_masks(folder: Path, images: Collection[str] = ()) -> dict[str, Path]:
+    """Maps the names of images to their masks: NAME_segmentation.png (or another of SUFFIXES), NAME.png.
 
-    If there are files of the first two kinds, all others (overlays, sheets) are ignored.
+    If there are files of the first kind, all others (overlays, sheets) are ignored.
+
+    Args:
+        images: names of the images, where they are known.
 
     Raises:
         InputError: no such folder, no mask in it, or two masks have the same name.
     """
-    names = {path: image_name(path) for path, _ in find_images([folder])}
+    names = {path: image_name(path, "", images) for path, _ in find_images([folder])}
     marked = {path: name for path, name in names.items() if name != path.stem}
     return index(folder, marked or names)
 
@@ -88,6 +93,15 @@ def index(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
     return files
 
 
-def image_name(mask: Path) -> str:
-    """The name of the image to which a mask file belongs."""
-    return re.sub(r"(_segmentation|_mask)$", "", mask.stem, flags=re.IGNORECASE)
+def image_name(mask: Path, suffix: str = "", images: Collection[str] = ()) -> str:
+    """The name of the image to which a mask file belongs.
+
+    Args:
+        suffix: what masks end in; empty: one of SUFFIXES.
+        images: names of images; a mask may be named as its image is, whatever that ends in.
+    """
+    if mask.stem in images and not suffix:
+        return mask.stem
+    suffixes = [suffix] if suffix else SUFFIXES
+    found = (end for end in suffixes if mask.stem.lower().endswith(end.lower()))
+    return mask.stem[: -len(next(found, "")) or None]

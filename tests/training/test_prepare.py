@@ -1,5 +1,8 @@
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ COUNTS = {"train": 21, "valid": 3, "test": 6}
 
 
 def read_manifest(data: Path) -> list[dict[str, str]]:
-    with (data / "manifest.csv").open(newline="") as file:
+    with (data / "manifest.csv").open(newline="", errors="surrogateescape") as file:
         return list(csv.DictReader(file))
 
 
@@ -419,3 +422,111 @@ def test_sizes_suit_the_network_that_will_train(
 def test_a_size_for_one_network(raw: Path, tmp_path: Path) -> None:
     assert prepare(raw, tmp_path / "data", size=16, arch="r2unet") == 0
     assert open_split(tmp_path / "data", "test", 16).images.shape == (6, 16, 16, 3)
+
+
+def arrange(raw: Path, root: Path, splits: dict[str, range]) -> Path:
+    """The made-up pairs in folders SPLIT/images and SPLIT/masks, numbered anew in each."""
+    for split, numbers in splits.items():
+        for new, old in enumerate(numbers):
+            for kind, part, end in (
+                (IMAGES, "images", ".jpg"),
+                (MASKS, "masks", "_segmentation.png"),
+            ):
+                target = root / split / part / f"{new}{end[-4:]}"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(raw / kind / f"SYNTH_{old:07}{end}", target)
+    return root
+
+
+def test_ones_own_split_is_kept(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = {"train": range(12), "val": range(12, 17), "test": range(17, 24)}
+    given, data = arrange(raw, tmp_path / "given", parts), tmp_path / "data"
+    assert prepare(given, data, size=32) == 0
+    assert "your own split is kept" in capsys.readouterr().out
+    for split, name in (("train", "train"), ("val", "valid"), ("test", "test")):
+        numbers = parts[split]
+        assert len(open_split(data, name, 32)) == len(numbers)
+        for new, old in enumerate(numbers):
+            raw_image = raw / IMAGES / f"SYNTH_{old:07}.jpg"
+            assert (data / name / f"{new}.jpg").read_bytes() == raw_image.read_bytes()
+    assert Counter(row["split"] for row in read_manifest(data)) == {
+        "train": 12,
+        "valid": 5,
+        "test": 7,
+    }
+    before = snapshot(data)
+    prepare(given, data, size=32)
+    assert snapshot(data) == before
+
+
+def test_validation_images_are_drawn_from_those_of_training(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arrange(raw, tmp_path / "given", {"train": range(20), "test": range(20, 30)})
+    assert prepare(given, tmp_path / "data", size=32) == 0
+    assert "no validation images were given: 2 drawn from train" in capsys.readouterr().out
+    splits = Counter(row["split"] for row in read_manifest(tmp_path / "data"))
+    assert splits == {"train": 18, "valid": 2, "test": 10}
+
+
+def test_a_split_without_test_images_and_twins_on_both_sides_are_said(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arrange(raw, tmp_path / "given", {"train": range(8), "valid": range(6, 10)})
+    assert prepare(given, tmp_path / "data", size=32) == 0
+    printed = capsys.readouterr().out
+    assert "no test images were given" in printed and "warning: 2 groups" in printed
+    assert not (tmp_path / "data" / "test").exists()
+
+
+def test_a_split_in_a_table(raw: Path, tmp_path: Path) -> None:
+    words = ("train", "val", "test")
+    table = tmp_path / "split.csv"
+    chosen = {f"SYNTH_{n:07}": words[n % 3] for n in range(30)}
+    table.write_text("name,split\n" + "".join(f"{n},{s}\n" for n, s in chosen.items()))
+    assert prepare(raw, tmp_path / "data", split=table, size=32) == 0
+    found = {row["name"]: row["split"] for row in read_manifest(tmp_path / "data")}
+    assert found == {name: "valid" if word == "val" else word for name, word in chosen.items()}
+    table.write_text("name,split\nSYNTH_0000001,train\nSYNTH_0000002,test\n")
+    with pytest.raises(InputError, match=r"split\.csv, nor are 27 others"):
+        prepare(raw, tmp_path / "other", split=table, size=32)
+
+
+def test_pairs_in_a_table(raw: Path, copy: Path, tmp_path: Path) -> None:
+    table = copy / "pairs.csv"
+    lines = [f"{IMAGES}/SYNTH_{n:07}.jpg,{MASKS}/SYNTH_{n:07}_segmentation.png" for n in range(10)]
+    table.write_text("\n".join(["image,mask", *lines]))
+    assert prepare(copy, tmp_path / "data", pairs=table, size=32) == 0
+    assert Counter(row["split"] for row in read_manifest(tmp_path / "data")) == {
+        "train": 7, "valid": 1, "test": 2
+    }  # fmt: skip
+    words = ["train", "train", "train", "val", "test"] * 2
+    table.write_text("\n".join(["image,mask,split", *(f"{a},{b}" for a, b in zip(lines, words))]))
+    assert prepare(copy, tmp_path / "own", pairs=table, size=32) == 0
+    assert Counter(row["split"] for row in read_manifest(tmp_path / "own")) == {
+        "train": 6, "valid": 2, "test": 2
+    }  # fmt: skip
+    table.write_text("\n".join(["image,mask", *lines, "no.jpg,no.png"]))
+    assert prepare(copy, tmp_path / "third", pairs=table, size=32) == 1
+    with pytest.raises(InputError, match="--pairs: names every mask itself"):
+        prepare(copy, tmp_path / "fourth", pairs=table, masks=copy / MASKS, size=32)
+
+
+def test_a_name_that_is_no_utf_8_stops_nothing(raw: Path, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    for number in range(5):
+        name = os.fsdecode(b"l\xe4sion" + str(number).encode())
+        for kind, part, end in ((IMAGES, "images", ".jpg"), (MASKS, "masks", "_segmentation.png")):
+            (given / part).mkdir(parents=True, exist_ok=True)
+            shutil.copy(raw / kind / f"SYNTH_{number:07}{end}", given / part / f"{name}{end}")
+    next((given / "images").iterdir()).write_bytes(b"")
+    command = [sys.executable, "-m", "training.prepare", str(given), str(tmp_path / "data")]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(
+        [*command, "--size", "32"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "left out: l\\udce4sion" in done.stdout
+    assert len(read_manifest(tmp_path / "data")) == 4

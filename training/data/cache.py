@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.cli import track, warn
+from inference.errors import InputError
 from inference.files import TEMPORARY, replacing
 from inference.images.pixels import read_resized, resize_mask
 from inference.machine import usable_cores
@@ -80,7 +81,14 @@ def open_split(data: Path, split: str, size: int, workers: int = 0) -> Split:
             if not is_read_only(error, files.record.parent):
                 raise
             files = elsewhere
-            if make_cache(files, pairs, stamps, size, workers):
+            try:
+                made = make_cache(files, pairs, stamps, size, workers)
+            except OSError as second:
+                raise InputError(
+                    f"{data}: cannot be written, and a cache elsewhere cannot either ({second}); name a "
+                    "folder for caches in the environment variable XDG_CACHE_HOME"
+                ) from second
+            if made:
                 warn(f"{data}: cannot be written; its {split} images are cached in {files.images}")
     names = [pair.key for pair in pairs]
     return Split(names, np.load(files.images, mmap_mode="r"), np.load(files.masks, mmap_mode="r"))

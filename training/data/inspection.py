@@ -118,7 +118,7 @@ def inspect_pair(pair: Pair) -> Inspection:
     if not lesion.any():
         return Inspection("mask is empty; outline the lesion")
     if kind == PLAIN:
-        kind = "" if holds_mask(pair.mask, lesion) else "other formats"
+        kind = "" if holds_mask(pair.mask, lesion) else "another format, or turned"
     phash = hash_image(image)
     return Inspection("", width, height, sha256, mask_sha256, phash, kind)
 

@@ -54,7 +54,7 @@ def plan_copies(
     for (pair, found), entry in zip(intact.items(), manifest):
         folder, size = data / pair.source, (found.height, found.width) if found.mask_kind else None
         mask_name = f"{pair.name}_segmentation{'.png' if size else pair.mask.suffix}"
-        copies[folder / entry.split / pair.image.name] = Copy(pair.image)
+        copies[folder / entry.split / f"{pair.name}{pair.image.suffix}"] = Copy(pair.image)
         copies[folder / f"{entry.split}_GT" / mask_name] = Copy(pair.mask, size)
     return copies
 
@@ -93,7 +93,8 @@ def find_split(data: Path, split: str) -> list[Pair]:
         raise InputError(f"{data / split}: no such folder; make the data set with training.prepare")
     pairs = []
     for folder in (data, *sorted(path.parent for path in data.glob(f"*/{split}"))):
-        images, masks = index_images(folder / split), index_masks(folder / f"{split}_GT")
+        images = index_images(folder / split)
+        masks = index_masks(folder / f"{split}_GT", images)
         if alone := sorted(images.keys() ^ masks.keys()):
             raise InputError(
                 f"{folder / split}: {alone[0]} has an image or a mask, but not both; "

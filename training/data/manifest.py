@@ -15,7 +15,13 @@ from inference.errors import InputError
 from inference.files import replacing
 from training.data.inspection import Inspection
 from training.data.pairs import Pair
-from training.data.split import SPLITS, find_near_duplicates, group_names, split_groups
+from training.data.split import (
+    SPLITS,
+    draw_validation,
+    find_near_duplicates,
+    group_names,
+    split_groups,
+)
 
 
 class Entry(NamedTuple):
@@ -40,20 +46,65 @@ def make_manifest(
     Raises:
         InputError: `known_groups` names none of the images, or a split would be empty.
     """
-    names = {pair.key: pair.name for pair in intact}
-    hashes = {pair.key: found.phash for pair, found in intact.items()}
-    if known_groups and not set().union(*known_groups) & set(names.values()):
+    labels = {pair.key: pair.label for pair in intact}
+    named: dict[str, set[str]] = {}
+    for pair in intact:
+        named.setdefault(pair.name, set()).add(pair.label)
+    if known_groups and not set().union(*known_groups) & named.keys():
         raise InputError("--groups: names none of the images; write names as in ISIC_0000000")
-    alike = [{names[key] for key in twins} for twins in find_near_duplicates(hashes)]
-    groups = group_names(names.values(), known_groups + alike)
-    splits = split_groups(groups, seed)
+    known = [set().union(*(named.get(name, ()) for name in group)) for group in known_groups]
+    hashes = {pair.key: found.phash for pair, found in intact.items()}
+    alike = [{labels[key] for key in twins} for twins in find_near_duplicates(hashes)]
+    groups = group_names(labels.values(), known + alike)
+    chosen = {pair.label: pair.split for pair in intact if pair.split}
+    splits = complete_splits(chosen, groups, seed) if chosen else split_groups(groups, seed)
     return [
         Entry(
-            pair.name, pair.source, splits[pair.name], groups[pair.name],
+            pair.name, pair.source, splits[pair.label], groups[pair.label],
             found.width, found.height, found.sha256, found.mask_sha256, found.phash,
         )
         for pair, found in intact.items()
     ]  # fmt: skip
+
+
+def complete_splits(chosen: dict[str, str], groups: dict[str, str], seed: int) -> dict[str, str]:
+    """The user's own splits; without validation images, some are drawn from those of training.
+
+    Args:
+        chosen: label -> split, of every image.
+        groups: label -> group.
+
+    Raises:
+        InputError: there are no images for training, or too few to draw from.
+    """
+    training = {label: groups[label] for label, split in chosen.items() if split == "train"}
+    if not training:
+        raise InputError("no image is in the split train; put some there")
+    if "valid" in chosen.values():
+        return chosen
+    return chosen | dict.fromkeys(draw_validation(training, seed), "valid")
+
+
+def remark_on_splits(intact: dict[Pair, Inspection], manifest: list[Entry]) -> list[str]:
+    """What a user should know about splits that are his own; nothing about those that we made."""
+    moved = [pair for pair, entry in zip(intact, manifest) if pair.split not in ("", entry.split)]
+    remarks = []
+    if any(pair.split for pair in intact):
+        splits: dict[str, set[str]] = {}
+        for entry in manifest:
+            splits.setdefault(entry.group, set()).add(entry.split)
+        remarks.append("your own split is kept")
+        if moved:
+            remarks.append(
+                f"no validation images were given: {len(moved)} drawn from train by --seed"
+            )
+        if "test" not in {entry.split for entry in manifest}:
+            remarks.append("no test images were given: there is no test split")
+        if divided := sum(len(found) > 1 for found in splits.values()):
+            remarks.append(
+                f"warning: {divided} groups of near duplicates or of one lesion lie in several splits"
+            )
+    return remarks
 
 
 def write_manifest(path: Path, manifest: list[Entry]) -> None:

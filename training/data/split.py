@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from inference.errors import InputError
-from inference.images.folders import is_image
 
 SPLITS = ("train", "valid", "test")
 SIDE = 16  # frequencies per side: 255 bits without the mean
@@ -47,28 +44,6 @@ def find_near_duplicates(hashes: dict[str, str]) -> Iterator[set[str]]:
         differing = (bits - signs[first + 1 :] @ row) / 2
         for second in np.flatnonzero(differing <= MAX_BITS):
             yield {names[first], names[first + 1 + second]}
-
-
-def read_groups(path: Path) -> list[set[str]]:
-    """Reads groups of names from a CSV file with the columns name and group.
-
-    Raises:
-        InputError: no such file, or other columns.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a CSV file with the columns name and group")
-    try:
-        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    if not {"name", "group"} <= set(rows.fieldnames or ()):
-        raise InputError(f"{path}: has the columns {rows.fieldnames}, not name and group; add them")
-    groups: dict[str, set[str]] = {}
-    for row in rows:
-        if row["group"]:  # an empty cell: no group
-            name = Path(row["name"])
-            groups.setdefault(row["group"], set()).add(name.stem if is_image(name) else row["name"])
-    return list(groups.values())
 
 
 def group_names(names: Iterable[str], alike: Iterable[set[str]]) -> dict[str, str]:
@@ -115,7 +90,7 @@ def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
     targets = dict(room)
 
     def order(group: str) -> tuple[int, str]:
-        return -len(members[group]), hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()
+        return -len(members[group]), hash_group(group, seed)
 
     splits: dict[str, str] = {}
     for group in sorted(members, key=order):
@@ -133,3 +108,35 @@ def split_groups(groups: dict[str, str], seed: int) -> dict[str, str]:
             "give at least 3 groups"
         )
     return splits
+
+
+def draw_validation(groups: dict[str, str], seed: int) -> set[str]:
+    """Draws a tenth of the training images, at least one, as whole groups and the same ones everywhere.
+
+    Args:
+        groups: name -> group.
+
+    Raises:
+        InputError: no image would be left to train on.
+    """
+    members: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        members.setdefault(group, []).append(name)
+    wanted, drawn = max(1, len(groups) // 10), set[str]()
+
+    def order(group: str) -> tuple[bool, str]:
+        return len(members[group]) > wanted, hash_group(group, seed)
+
+    for group in sorted(members, key=order):
+        if not drawn or len(drawn) + len(members[group]) <= wanted:
+            drawn.update(members[group])
+    if len(drawn) == len(groups):
+        raise InputError(
+            f"{len(groups)} training images in one group, and none for validation: add a folder valid"
+        )
+    return drawn
+
+
+def hash_group(group: str, seed: int) -> str:
+    """The same on every machine."""
+    return hashlib.sha256(f"{seed}:{group}".encode(errors="surrogateescape")).hexdigest()

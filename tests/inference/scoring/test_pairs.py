@@ -58,3 +58,13 @@ def test_what_has_no_partner_is_named(tmp_path: Path) -> None:
     (tmp_path / "masks" / "z_segmentation.png").unlink()
     pairs = find_pairs(tmp_path / "images", tmp_path / "masks")
     assert [path.name for path in pairs["y"]] == ["y.jpg", "y_segmentation.png"]
+
+
+def test_masks_of_ph2_and_masks_named_as_their_images(tmp_path: Path) -> None:
+    for name in ("images/IMD002.bmp", "images/a_lesion.jpg", "masks/IMD002_lesion.bmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "images" / "a_lesion.jpg").unlink()
+    assert list(find_pairs(tmp_path / "images", tmp_path / "masks")) == ["IMD002"]
+    (tmp_path / "images" / "IMD002.bmp").rename(tmp_path / "images" / "IMD002_lesion.bmp")
+    assert list(find_pairs(tmp_path / "images", tmp_path / "masks")) == ["IMD002_lesion"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from inference import files as atomic_files
+from inference.errors import InputError
 from inference.files import MACHINE
 from training.data import cache
 from training.data.cache import open_split
@@ -54,6 +55,14 @@ def test_a_data_set_that_cannot_be_written_is_cached_at_home(
     again = open_split(data, "train", 16)
     assert again.names == first.names and np.array_equal(again.images, first.images)
     assert capsys.readouterr().err == ""
+
+
+def test_without_any_folder_for_caches_the_cure_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid(monkeypatch, "mkdir", tmp_path, errno.EROFS)
+    with pytest.raises(InputError, match=r"name a folder for caches in .* XDG_CACHE_HOME"):
+        open_split(data, "train", 16)
 
 
 def test_a_full_disk_is_no_read_only_disk(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

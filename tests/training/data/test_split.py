@@ -9,9 +9,9 @@ from training.data.split import (
     find_near_duplicates,
     group_names,
     hash_image,
-    read_groups,
     split_groups,
 )
+from training.data.tables import read_groups
 from training.synthetic.lesion import make_lesion
 
 

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from inference.errors import InputError
+from training.data.tables import read_pairs, read_splits
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_of_splits(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "split.csv"
+    rows = ["name,split", "a.jpg,Train", "läsion,val", "c,Validation", "d,TEST"]
+    path.write_text("\n".join(rows), encoding=encoding)
+    expected = {"a": "train", "läsion": "valid", "c": "valid", "d": "test"}
+    assert read_splits(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("name,split\na,holdout\n", "'holdout' is no split; write one of train"),
+        ("name,split\na,\n", "'' is no split"),
+        ("name,split\na\n", "a line has no name and split"),
+        ("name,split\na,train\na,test\n", "a is in train and in test"),
+        ("image,fold\na,1\n", "not name and split; add them"),
+        ("", "not name and split; add them"),
+    ],
+)
+def test_a_wrong_table_of_splits_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "split.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=reason):
+        read_splits(path)
+
+
+def test_a_table_of_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(
+        "image,mask,split\np1/1.jpg,m/1.png,train\np2/1.jpg,m/2.png,test\n2.jpg,3.png,val"
+    )
+    found = [(pair.key, pair.image, pair.mask) for pair in read_pairs(path)]
+    assert found == [
+        ("train/p1_1", tmp_path / "p1/1.jpg", tmp_path / "m/1.png"),
+        ("test/p2_1", tmp_path / "p2/1.jpg", tmp_path / "m/2.png"),
+        ("valid/2", tmp_path / "2.jpg", tmp_path / "3.png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("image,mask\n", "has no line"),
+        ("image,mask\na.jpg,\n", "lacks its image or mask"),
+        ("image,mask\na.jpg,a.png\na.jpg,b.png\n", "are both named a; keep one"),
+        ("photo,mask\na.jpg,a.png\n", "not image and mask; add them"),
+    ],
+)
+def test_a_wrong_table_of_pairs_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=reason):
+        read_pairs(path)
