@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.build import export_model
 from export.source import AS_TRAINED, ContractChanges
-from inference.images.mask import MaskLevels
+from inference.images.mask_levels import MaskLevels
 from inference.markdown import tabulate
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model

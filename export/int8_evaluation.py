@@ -12,7 +12,7 @@ from export.verify import mask_iou
 from inference.benchmark.comparison import add_scores, compare_subjects
 from inference.benchmark.subjects import Subject, open_subjects
 from inference.benchmark.table import BenchmarkRow
-from inference.images.mask import MaskLevels
+from inference.images.mask_levels import MaskLevels
 from inference.runtime.session import installed_providers
 from inference.scoring.pairs import Pairs
 

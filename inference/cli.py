@@ -20,7 +20,7 @@ from rich.progress import track as track_progress
 from tyro.conf import Positional, arg
 
 from inference.errors import InputError
-from inference.images.mask import MaskLevels
+from inference.images.mask_levels import MaskLevels
 from inference.runtime.providers import AUTO, Provider
 
 Item = TypeVar("Item")
@@ -74,8 +74,8 @@ MaskLevelsOption = Annotated[
     MaskLevels | None,
     arg(
         name="mask-levels",
-        help="What masks hold: 255, lesion above 128, as the official scorer has it; 01, 1 is lesion in "
-        "a mask of 0 and 1 alone. Left out: 255, but masks of 0 and 1 are refused.",
+        help="Levels of the masks: 255, where lesion is above 128, as for the official scorer; 01, where "
+        "lesion is 1. Default: 255, but masks of 0 and 1 are refused.",
         help_behavior_hint="(optional)",
     ),
 ]

@@ -14,7 +14,7 @@ from inference.benchmark.subjects import Subject
 from inference.benchmark.table import BenchmarkRow
 from inference.benchmark.timing import matrix_product, time_interleaved
 from inference.errors import InputError
-from inference.images.mask import MaskLevels
+from inference.images.mask_levels import MaskLevels
 from inference.images.pixels import read_resized
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import require_threads

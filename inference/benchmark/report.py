@@ -15,7 +15,7 @@ from inference.cli import say
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.folders import find_images
-from inference.images.mask import MaskLevels
+from inference.images.mask_levels import MaskLevels
 from inference.machine import choose_threads, processor
 from inference.scoring.pairs import find_pairs
 

@@ -8,11 +8,9 @@ mean one thing only.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-MaskLevels = Literal["255", "01"]
+from inference.images.mask_levels import MaskLevels
 
 LESION = 128  # levels above it are lesion
 CHANNELS_AGREE = 3  # levels by which channels of one grey may differ after compression
@@ -21,7 +19,7 @@ MIN_NEAR = 0.9  # share of the pixels of a mask with soft edges that are near 0 
 MIN_SOFT_LEVELS = 8  # fewer levels between are labels of several classes, unless the file is lossy
 LOSSY = frozenset(".jpg .jpeg .jpe .jfif .webp .jp2 .avif".split())
 
-PLAIN, ZERO_ONE, SOFT_EDGES = "0 and 255", "0 and 1 alone", "soft edges, cut at 128"
+PLAIN, ZERO_ONE, SOFT_EDGES = "0 and 255", "only 0 and 1", "soft edges, cut at 128"
 
 
 def to_levels(pixels: np.ndarray) -> np.ndarray:
@@ -66,7 +64,7 @@ def merge_channels(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_lesion(levels: np.ndarray, mask_levels: MaskLevels | None) -> np.ndarray:
-    """The lesion as scores take it: above 128, or with "01" also 1 in a mask of 0 and 1 alone.
+    """The lesion as scores take it: above 128, or with "01" also 1 in a mask that holds only 0 and 1.
 
     Args:
         levels: (H, W) uint8.

@@ -15,7 +15,8 @@ import numpy as np
 
 from inference.errors import InputError
 from inference.images.limits import max_pixels
-from inference.images.mask import MaskLevels, to_lesion, to_levels
+from inference.images.mask import to_lesion, to_levels
+from inference.images.mask_levels import MaskLevels
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size

@@ -11,7 +11,8 @@ import numpy as np
 
 from inference.cli import track
 from inference.errors import InputError
-from inference.images.mask import LESION, MaskLevels, to_lesion
+from inference.images.mask import LESION, to_lesion
+from inference.images.mask_levels import MaskLevels
 from inference.images.pixels import Source, read_levels
 from inference.masks.segmentation import Segmentation
 from inference.runtime.segmenter import Segmenter

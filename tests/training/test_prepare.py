@@ -171,7 +171,7 @@ def test_masks_of_every_kind_are_understood_and_written_as_0_and_255(
     data = tmp_path / "data"
     assert prepare(copy, data, size=32) == 0
     printed = capsys.readouterr().out
-    assert "(0 and 1 alone)" in printed and "(soft edges, cut at 128)" in printed
+    assert "(only 0 and 1)" in printed and "(soft edges, cut at 128)" in printed
     for name, lesion in truth.items():
         (path,) = data.glob(f"*_GT/{name}.*")
         written = np.array(Image.open(path))
