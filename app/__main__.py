@@ -10,8 +10,10 @@ import os
 import signal
 from pathlib import Path
 
-import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from app.gate import GatedBlocks, list_hosts
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
 from inference.cli import run
@@ -29,6 +31,8 @@ def app(
     port: int = 7860,
     threads: int = 0,
     mcp: bool = False,
+    allowed_hosts: tuple[str, ...] = (),
+    root_path: str = "",
 ) -> None:
     """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
 
@@ -39,9 +43,13 @@ def app(
         port: Port to listen on.
         threads: Cores that the model computes on; default: all.
         mcp: Also offer the endpoints to language models, by the Model Context Protocol.
+        allowed_hosts: Names that the server has, as in demo.example.org; requests for others are refused.
+            Default: those of this machine and `host`; any name with 0.0.0.0.
+        root_path: Path under which a proxy serves the page, as in /lesions.
     """
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")
+    hosts = list_hosts(host, allowed_hosts)
     names = [path.name for path in model]
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
@@ -49,18 +57,23 @@ def app(
     os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
     try:
-        launch(build_page(service), host, port, mcp)
+        launch(build_page(service), host, port, mcp, hosts, root_path)
     finally:
         service.close()
 
 
 def launch(
-    page: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, mcp: bool = False, wait: bool = True
+    page: GatedBlocks,
+    host: str,
+    port: int,
+    mcp: bool,
+    hosts: list[str],
+    root_path: str = "",
 ) -> None:
-    """Serves the page.
+    """Serves the page, and returns when it is closed.
 
     Args:
-        wait: return only when the page is closed.
+        hosts: names by which it may be asked for.
 
     Raises:
         InputError: the port is taken.
@@ -74,7 +87,10 @@ def launch(
             auth=read_auth(os.environ.get("APP_AUTH")),
             max_file_size=MAX_BYTES,
             mcp_server=mcp,
-            prevent_thread_lock=not wait,
+            root_path=root_path,
+            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]},
+            enable_monitoring=False,
+            run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,
             css=STYLE,
             i18n=LANGUAGES,

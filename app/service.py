@@ -132,7 +132,14 @@ class Service:
         return Batch(done, failures, outlines, archive)
 
     def compare_models(self, path: Path, first: str, second: str) -> Comparison:
-        """Runs two models on one photograph."""
+        """Runs two models on one photograph.
+
+        Raises:
+            InputError, OSError: as `Segmenter.segment`, or no such model.
+        """
+        for name in (first, second):
+            if name not in self.models:
+                raise InputError(f"model {name!r}: must be one of {', '.join(self.models)}")
         outlines, masks, seconds = [], [], []
         for segmenter in (self.models[first], self.models[second]):
             prediction = predict(segmenter, path)  # which also warms up the model
