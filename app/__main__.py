@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from app.gate import GatedBlocks, list_hosts
+from app.guard import Guard
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
 from inference.cli import run
@@ -57,7 +58,13 @@ def app(
     os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
     try:
-        launch(build_page(service), host, port, mcp, hosts, root_path)
+        page = build_page(service, queue=not mcp)
+        if mcp:
+            from app.tools import offer_tools  # needs the package mcp
+
+            page.received = service.folder / "uploads" / "received"
+            offer_tools(page.received)
+        launch(page, host, port, mcp, hosts, root_path)
     finally:
         service.close()
 
@@ -79,16 +86,21 @@ def launch(
         InputError: the port is taken.
     """
     # Beyond that, visitors are told so instead of kept waiting.
+    login = read_auth(os.environ.get("APP_AUTH"))
+    guards = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+        Middleware(Guard, login=login),
+    ]
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=2)
     try:
         page.launch(
             server_name=host,
             server_port=port,
-            auth=read_auth(os.environ.get("APP_AUTH")),
+            auth=login,
             max_file_size=MAX_BYTES,
             mcp_server=mcp,
             root_path=root_path,
-            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]},
+            app_kwargs={"middleware": guards},
             enable_monitoring=False,
             run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,

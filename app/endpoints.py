@@ -19,7 +19,7 @@ from app.service import Service
 from inference.errors import InputError
 
 
-def add_endpoints(service: Service) -> None:
+def add_endpoints(service: Service, queue: bool = True) -> None:
     """Adds the endpoints /segment, /segment_all and /describe to the page, invisibly."""
     contract = service.contract
 
@@ -78,8 +78,8 @@ def add_endpoints(service: Service) -> None:
         files = [gr.File() for _ in range(4)]
         result = gr.JSON()
         button = gr.Button()
-    button.click(
-        segment, [image, threshold, largest, holes], [*files[:3], result], api_name="segment"
-    )
-    button.click(segment_all, images, [files[3], result], api_name="segment_all")
-    button.click(describe, None, result, api_name="describe")
+    limits: dict[str, Any] = {"queue": queue, "concurrency_limit": 2}
+    knobs = [threshold, largest, holes]
+    button.click(segment, [image, *knobs], [*files[:3], result], api_name="segment", **limits)
+    button.click(segment_all, images, [files[3], result], api_name="segment_all", **limits)
+    button.click(describe, None, result, api_name="describe", **limits)

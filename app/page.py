@@ -38,8 +38,12 @@ Upload = dict[str, Any] | None  # its file is at "path"
 Annotated = tuple[np.ndarray, list[tuple[np.ndarray, str]]]
 
 
-def build_page(service: Service) -> GatedBlocks:
-    """Lays out the page and connects it to the service."""
+def build_page(service: Service, queue: bool = True) -> GatedBlocks:
+    """Lays out the page and connects it to the service.
+
+    Args:
+        queue: calls of the endpoints wait in the queue; language models are served without it.
+    """
     page = GatedBlocks(title="Lesion outlines", delete_cache=FORGET, analytics_enabled=False)
     with page:
         gr.Markdown(LANGUAGES("heading"))
@@ -53,7 +57,7 @@ def build_page(service: Service) -> GatedBlocks:
                 lay_out_comparison(service)
         with gr.Tab(LANGUAGES("about")):
             gr.Markdown(describe_model(service))
-        add_endpoints(service)
+        add_endpoints(service, queue)
     return page
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from app.gate import REFUSED, Uploads, list_hosts
 from inference.errors import InputError
+from inference.images.write import write_image
+from training.synthetic.lesion import make_lesion
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own
 META = {"_type": "gradio.FileData"}
@@ -63,7 +66,9 @@ def test_no_event_takes_a_foreign_path(
     visitor: Visitor, address: str, photographs: list[Path], tmp_path: Path
 ) -> None:
     other = Visitor(address)
-    theirs = other.upload(photographs[1])
+    image, _ = make_lesion(np.random.default_rng(77), 120, 160)  # which no other test uploads
+    write_image(tmp_path / "theirs.jpg", image)
+    theirs = other.upload(tmp_path / "theirs.jpg")
     (segment,) = (number for number, _, types in find_events(visitor) if types == ["image"])
     shown = other.ask(segment, [{"path": theirs}])
     assert shown["success"]

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import time
 import zipfile
@@ -213,4 +214,28 @@ def test_the_card_tells_the_scores_with_their_intervals(
     assert "own.onnx" in told and "Not a medical device" in told
     (tmp_path / "own.md").write_text("# The card")
     assert describe_model(service).startswith("# The card")
+    service.close()
+
+
+def test_old_uploads_and_what_killed_servers_left_go(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, running = tmp_path / "lesions-dead", tmp_path / "lesions-running"
+    for folder in (dead, running):
+        folder.mkdir()
+        (folder / "mask.png").write_bytes(b"")
+    os.utime(dead, (0, 0))
+    monkeypatch.setattr("app.service.KEPT_SECONDS", 0.2)
+    monkeypatch.setattr("app.service.UPLOAD_SECONDS", 0.5)
+    service = Service({"one": segmenter})
+    assert not dead.exists() and running.exists()
+    aborted = service.folder / "uploads" / "tmp-half"
+    aborted.parent.mkdir()
+    aborted.write_bytes(b"half an upload")
+    for _ in range(100):
+        time.sleep(0.05)
+        if not aborted.exists():
+            break
+    assert not aborted.exists()
     service.close()
