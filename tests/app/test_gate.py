@@ -1,5 +1,6 @@
 """Nothing is read but what the visitor uploaded, whichever way a request comes."""
 
+import csv
 import json
 import os
 import uuid
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from app.gate import REFUSED, Uploads, list_hosts
+from app.page import EXAMPLES, HERE
 from inference.errors import InputError
 from inference.images.write import write_image
+from inference.models import SHIPPED
 from training.synthetic.lesion import make_lesion
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own
@@ -145,3 +148,12 @@ def test_hosts() -> None:
     for wrong in ("http://demo.example.org", "demo:80", "*", "a*b", ""):
         with pytest.raises(InputError, match="--allowed-hosts"):
             list_hosts("127.0.0.1", (wrong,))
+
+
+def test_examples_are_photographs_that_were_not_trained_on() -> None:
+    with SHIPPED.with_suffix(".held-out.csv").open(encoding="utf-8") as table:
+        split = {row["name"]: row["split"] for row in csv.DictReader(table)}
+    names = [Path(path).stem for (path,) in EXAMPLES]
+    assert len(names) == 6 and {split.get(name) for name in names} == {"test"}
+    credited = (HERE / "examples" / "CREDITS.md").read_text(encoding="utf-8")
+    assert all(name in credited for name in names)
