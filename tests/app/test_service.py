@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 
 from app.card import describe_model
-from app.prediction import PREVIEW, draw_heat, draw_preview, predict
+from app.errors import hide_folders, quote
+from app.i18n import ENGLISH
+from app.prediction import PREVIEW, draw_heat, draw_preview, list_measures, predict
 from app.service import FIRST_ALONE, SECOND_ALONE, Service
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
+from inference.masks.morphometry import Measures
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
 
@@ -239,3 +243,14 @@ def test_old_uploads_and_what_killed_servers_left_go(
             break
     assert not aborted.exists()
     service.close()
+
+
+def test_what_visitors_write_is_shown_literally_and_folders_are_not_shown() -> None:
+    assert quote("a`b\r\n# c\x1b[31m") == "`a'b # c [31m`"
+    secret = f"{tempfile.gettempdir()}/lesions-x/uploads/0a/text.jpg: is not an image"
+    assert hide_folders(secret) == "text.jpg: is not an image"
+
+
+def test_large_figures_are_written_out() -> None:
+    measures = Measures(*(220_160.0 for _ in Measures._fields))
+    assert "220,160 px²" in list_measures(measures, ENGLISH)
