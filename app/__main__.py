@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
-import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from app.gate import GatedBlocks, list_hosts
+from app.guard import Guard
 from app.page import FAVICON, LANGUAGES, STYLE, build_page
 from app.service import Service
 from inference.cli import run
@@ -23,7 +23,6 @@ from inference.models import SHIPPED, SHIPPED_INT8
 from inference.runtime.segmenter import Segmenter
 
 MAX_BYTES = 50_000_000  # of one upload
-LOOPBACK = ["localhost", "127.0.0.1", "["]  # the last is what remains of [::1] without its port
 MAX_WAITING = 256  # visitors in the queue; more are told that the server is full
 
 
@@ -45,13 +44,13 @@ def app(
         port: Port to listen on.
         threads: Cores that the model computes on; default: all.
         mcp: Also offer the endpoints to language models, by the Model Context Protocol.
-        allowed_hosts: Names by which visitors may call the server, such as demo.example.org; requests to
-            any other name are refused. Default: localhost and 127.0.0.1 while only this machine can
-            connect, else any name.
-        root_path: Path of the demo behind a proxy that passes on a part of a site, such as /lesions.
+        allowed_hosts: Names that the server has, as in demo.example.org; requests for others are refused.
+            Default: those of this machine and `host`; any name with 0.0.0.0.
+        root_path: Path under which a proxy serves the page, as in /lesions.
     """
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")
+    hosts = list_hosts(host, allowed_hosts)
     names = [path.name for path in model]
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
@@ -59,51 +58,57 @@ def app(
     os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
     try:
-        launch(build_page(service), host, port, mcp, allowed_hosts, root_path)
+        page = build_page(service, queue=not mcp)
+        if mcp:
+            from app.tools import offer_tools  # needs the package mcp
+
+            page.received = service.folder / "uploads" / "received"
+            offer_tools(page.received)
+        launch(page, host, port, mcp, hosts, root_path)
     finally:
         service.close()
 
 
 def launch(
-    page: gr.Blocks,
-    host: str = "127.0.0.1",
-    port: int = 7860,
-    mcp: bool = False,
-    allowed_hosts: Sequence[str] = (),
+    page: GatedBlocks,
+    host: str,
+    port: int,
+    mcp: bool,
+    hosts: list[str],
     root_path: str = "",
-    wait: bool = True,
 ) -> None:
-    """Serves the page.
+    """Serves the page, and returns when it is closed.
 
     Args:
-        wait: return only when the page is closed.
+        hosts: names by which it may be asked for.
 
     Raises:
         InputError: the port is taken.
     """
-    # gradio asks its own server whether it is up, and would do so through a proxy; the demo needs none.
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        del os.environ[name]
-    # A name that resolves to this machine lets any web site call a server here (DNS rebinding).
-    hosts = list(allowed_hosts) or (LOOPBACK if host in LOOPBACK else ["*"])
     # Beyond that, visitors are told so instead of kept waiting.
+    login = read_auth(os.environ.get("APP_AUTH"))
+    guards = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+        Middleware(Guard, login=login),
+    ]
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=2)
     try:
         page.launch(
             server_name=host,
             server_port=port,
-            auth=read_auth(os.environ.get("APP_AUTH")),
+            auth=login,
             max_file_size=MAX_BYTES,
             mcp_server=mcp,
-            prevent_thread_lock=not wait,
+            root_path=root_path,
+            app_kwargs={"middleware": guards},
+            enable_monitoring=False,
+            run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,
             css=STYLE,
             i18n=LANGUAGES,
             show_error=True,
             share=False,
             ssr_mode=False,
-            root_path=root_path or None,
-            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, [*hosts, *LOOPBACK])]},
             footer_links=["api"],
         )
     except OSError as error:

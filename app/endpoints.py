@@ -14,13 +14,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import FileUpload
 from app.errors import explained
 from app.service import Service
 from inference.errors import InputError
 
 
-def add_endpoints(service: Service) -> None:
+def add_endpoints(service: Service, queue: bool = True) -> None:
     """Adds the endpoints /segment, /segment_all and /describe to the page, invisibly."""
     contract = service.contract
 
@@ -73,14 +72,14 @@ def add_endpoints(service: Service) -> None:
         return dataclasses.asdict(contract)
 
     with gr.Row(visible=False):
-        image, images = FileUpload(type="filepath"), FileUpload(file_count="multiple")
+        image, images = gr.File(type="filepath"), gr.File(file_count="multiple", type="filepath")
         threshold = gr.Number(contract.threshold)
         largest, holes = gr.Checkbox(contract.largest_region), gr.Checkbox(contract.fill_holes)
         files = [gr.File() for _ in range(4)]
         result = gr.JSON()
         button = gr.Button()
-    button.click(
-        segment, [image, threshold, largest, holes], [*files[:3], result], api_name="segment"
-    )
-    button.click(segment_all, images, [files[3], result], api_name="segment_all")
-    button.click(describe, None, result, api_name="describe")
+    limits: dict[str, Any] = {"queue": queue, "concurrency_limit": 2}
+    knobs = [threshold, largest, holes]
+    button.click(segment, [image, *knobs], [*files[:3], result], api_name="segment", **limits)
+    button.click(segment_all, images, [files[3], result], api_name="segment_all", **limits)
+    button.click(describe, None, result, api_name="describe", **limits)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import html
+import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,9 +39,14 @@ def explained(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*arguments)
         except (InputError, OSError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(hide_folders(str(error)), print_exception=False) from error
 
     return call
+
+
+def hide_folders(text: str) -> str:
+    """An error with the names of files alone: where the server keeps them is its own business."""
+    return re.sub(re.escape(tempfile.gettempdir()) + r"/(?:[^:\n]*/)?", "", text)
 
 
 def words(request: gr.Request) -> dict[str, str]:
@@ -49,4 +56,4 @@ def words(request: gr.Request) -> dict[str, str]:
 
 def quote(text: str) -> str:
     """Text that a visitor wrote, such as a file name, as Markdown that shows it literally."""
-    return "`" + text.replace("`", "'").replace("\n", " ") + "`"
+    return "`" + re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text.replace("`", "'")) + "`"

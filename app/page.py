@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.processing_utils import save_file_to_cache
 
 from app.card import describe_model
-from app.components import FileUpload, PhotoUpload
 from app.endpoints import add_endpoints
 from app.errors import quote, readable, words
+from app.gate import GatedBlocks
 from app.i18n import CHINESE, ENGLISH
 from app.prediction import Prediction, draw_heat, draw_preview, list_measures, predict
 from app.service import Service
@@ -33,16 +34,22 @@ OUTLINE = "#00ffaa"
 PROGRESS = gr.Progress()
 
 Images = tuple[np.ndarray, np.ndarray]
+Upload = dict[str, Any] | None  # its file is at "path"
 Annotated = tuple[np.ndarray, list[tuple[np.ndarray, str]]]
 
 
-def build_page(service: Service) -> gr.Blocks:
-    """Lays out the page and connects it to the service."""
-    with gr.Blocks(title="Lesion outlines", delete_cache=FORGET, analytics_enabled=False) as page:
+def build_page(service: Service, queue: bool = True) -> GatedBlocks:
+    """Lays out the page and connects it to the service.
+
+    Args:
+        queue: calls of the endpoints wait in the queue; language models are served without it.
+    """
+    page = GatedBlocks(title="Lesion outlines", delete_cache=FORGET, analytics_enabled=False)
+    with page:
         gr.Markdown(LANGUAGES("heading"))
         gr.Markdown(LANGUAGES("warning"), elem_classes="warning")
         with gr.Tab(LANGUAGES("segment")):
-            lay_out_one(service)
+            page.shared = lay_out_one(service)
         with gr.Tab(LANGUAGES("batch")):
             lay_out_batch(service)
         if len(service.models) > 1:
@@ -50,17 +57,21 @@ def build_page(service: Service) -> gr.Blocks:
                 lay_out_comparison(service)
         with gr.Tab(LANGUAGES("about")):
             gr.Markdown(describe_model(service))
-        add_endpoints(service)
+        add_endpoints(service, queue)
     return page
 
 
-def lay_out_one(service: Service) -> None:
-    """The tab for one photograph; its sliders do not run the model again."""
+def lay_out_one(service: Service) -> set[str]:
+    """The tab for one photograph; its sliders do not run the model again.
+
+    Returns:
+        The examples, where the page serves them from.
+    """
     contract = service.contract
     kept = gr.State(None, time_to_live=FORGET[1])
     with gr.Row():
         with gr.Column():
-            photograph = PhotoUpload(label=LANGUAGES("photograph"), elem_id="photograph")
+            photograph = gr.Image(label=LANGUAGES("photograph"), elem_id="photograph")
             threshold = gr.Slider(
                 0.01,
                 0.99,
@@ -84,10 +95,11 @@ def lay_out_one(service: Service) -> None:
             files = gr.Files(label=LANGUAGES("downloads"), interactive=False, elem_id="downloads")
 
     def run_model(
-        path: Path | None, request: gr.Request
+        upload: Upload, request: gr.Request
     ) -> tuple[Prediction | None, np.ndarray | None]:
-        if path is None:
+        if upload is None:
             return None, None
+        path = Path(upload["path"])
         with readable(path, request):
             prediction = predict(service.segmenter, path)
         return prediction, draw_heat(prediction)
@@ -128,15 +140,21 @@ def lay_out_one(service: Service) -> None:
         "api_visibility": "private",
     }
     photograph.change(
-        run_model, photograph, [kept, heat], show_progress_on=slider, api_visibility="private"
+        run_model,
+        photograph,
+        [kept, heat],
+        show_progress_on=slider,
+        api_visibility="private",
+        preprocess=False,  # the file itself: it is decoded like everywhere else
     ).success(**shown).success(**finished)
     for knob in knobs:
         knob.input(**shown, trigger_mode="always_last").success(**finished)
+    return {save_file_to_cache(path, photograph.GRADIO_CACHE) for (path,) in EXAMPLES}
 
 
 def lay_out_batch(service: Service) -> None:
     """The tab for many photographs, or zips of them."""
-    files = FileUpload(
+    files = gr.File(
         label=LANGUAGES("files"), file_count="multiple", type="filepath", elem_id="files"
     )
     run = gr.Button(LANGUAGES("run"), variant="primary", elem_id="run")
@@ -180,17 +198,18 @@ def lay_out_comparison(service: Service) -> None:
     with gr.Row():
         first = gr.Dropdown(names, value=names[0], label=LANGUAGES("first"))
         second = gr.Dropdown(names, value=names[1], label=LANGUAGES("second"))
-    photograph = PhotoUpload(label=LANGUAGES("photograph"), elem_id="compared")
+    photograph = gr.Image(label=LANGUAGES("photograph"), elem_id="compared")
     figures = gr.Markdown(elem_id="figures")
     with gr.Row():
         outlines = [gr.Image(show_label=False, interactive=False) for _ in range(2)]
     difference = gr.Image(label=LANGUAGES("difference"), interactive=False)
 
     def compare(
-        path: Path | None, first: str, second: str, request: gr.Request
+        upload: Upload, first: str, second: str, request: gr.Request
     ) -> tuple[str, Any, Any, Any]:
-        if path is None:
+        if upload is None:
             return "", None, None, None
+        path = Path(upload["path"])
         with readable(path, request):
             found = service.compare_models(path, first, second)
         say = words(request)
@@ -207,4 +226,5 @@ def lay_out_comparison(service: Service) -> None:
         [photograph, first, second],
         [figures, *outlines, difference],
         api_visibility="private",
+        preprocess=False,
     )

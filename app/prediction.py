@@ -75,5 +75,6 @@ def list_measures(measures: Measures, words: dict[str, str]) -> str:
     lines = ["| | |", "|---|---|"]
     for name, value in measures._asdict().items():
         unit = "px²" if name == "area_px" else units.get(name.rpartition("_")[2], "")
-        lines.append(f"| {words[name]} | {value:,.5g} {unit} |")
+        figure = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        lines.append(f"| {words[name]} | {figure} {unit} |")
     return "\n".join(lines)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
@@ -30,6 +32,9 @@ from inference.runtime.stream import Failure, segment_files
 
 MAX_FILES = 500
 KEPT_SECONDS = 120.0
+UPLOAD_SECONDS = 3300.0  # an upload is promised to be gone within the hour
+ABANDONED_SECONDS = 600.0
+PREFIX = "lesions-"
 GALLERY = 60  # outlines shown of a batch
 PRODUCTS = ("mask", "overlay", "geojson")  # what a visitor takes away of each photograph
 FIRST_ALONE, SECOND_ALONE = (230, 60, 60), (60, 110, 230)
@@ -63,7 +68,8 @@ class Service:
     def __init__(self, models: dict[str, Segmenter]) -> None:
         self.models = models
         self.segmenter = next(iter(models.values()))
-        self._temporary = tempfile.TemporaryDirectory(prefix="lesions-")
+        sweep_remains()
+        self._temporary = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.folder = Path(self._temporary.name)
         self._finished: deque[tuple[float, Path]] = deque()
         self._closed = Event()
@@ -132,7 +138,14 @@ class Service:
         return Batch(done, failures, outlines, archive)
 
     def compare_models(self, path: Path, first: str, second: str) -> Comparison:
-        """Runs two models on one photograph."""
+        """Runs two models on one photograph.
+
+        Raises:
+            InputError, OSError: as `Segmenter.segment`, or no such model.
+        """
+        for name in (first, second):
+            if name not in self.models:
+                raise InputError(f"model {name!r}: must be one of {', '.join(self.models)}")
         outlines, masks, seconds = [], [], []
         for segmenter in (self.models[first], self.models[second]):
             prediction = predict(segmenter, path)  # which also warms up the model
@@ -166,8 +179,29 @@ class Service:
 
     def _sweep(self) -> None:
         while not self._closed.wait(KEPT_SECONDS / 4):
+            os.utime(self.folder)  # a sign of life
+            delete_old(self.folder, UPLOAD_SECONDS)
             while self._finished and time.monotonic() - self._finished[0][0] > KEPT_SECONDS:
                 shutil.rmtree(self._finished.popleft()[1], ignore_errors=True)
+
+
+def delete_old(folder: Path, seconds: float) -> None:
+    """Deletes the files in a folder that nobody has changed for so long, whoever wrote them."""
+    for path in list(folder.rglob("*")):
+        with suppress(OSError):  # another has deleted it
+            if path.is_file() and time.time() - path.lstat().st_ctime > seconds:
+                path.unlink()
+
+
+def sweep_remains() -> None:
+    """Deletes what killed servers left: a folder without a sign of life.
+
+    A running server touches its own four times in KEPT_SECONDS.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def pack(folder: Path, archive: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How the levels of mask files are meant; imports nothing, so that commands need no NumPy to name them."""
+"""How the levels of mask files are meant; imports nothing, so that naming them needs no NumPy."""
 
 from typing import Literal
 

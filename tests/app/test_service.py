@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -11,11 +13,14 @@ import numpy as np
 import pytest
 
 from app.card import describe_model
-from app.prediction import PREVIEW, draw_heat, draw_preview, predict
+from app.errors import hide_folders, quote
+from app.i18n import ENGLISH
+from app.prediction import PREVIEW, draw_heat, draw_preview, list_measures, predict
 from app.service import FIRST_ALONE, SECOND_ALONE, Service
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
+from inference.masks.morphometry import Measures
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
 
@@ -214,3 +219,38 @@ def test_the_card_tells_the_scores_with_their_intervals(
     (tmp_path / "own.md").write_text("# The card")
     assert describe_model(service).startswith("# The card")
     service.close()
+
+
+def test_old_uploads_and_what_killed_servers_left_go(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, running = tmp_path / "lesions-dead", tmp_path / "lesions-running"
+    for folder in (dead, running):
+        folder.mkdir()
+        (folder / "mask.png").write_bytes(b"")
+    os.utime(dead, (0, 0))
+    monkeypatch.setattr("app.service.KEPT_SECONDS", 0.2)
+    monkeypatch.setattr("app.service.UPLOAD_SECONDS", 0.5)
+    service = Service({"one": segmenter})
+    assert not dead.exists() and running.exists()
+    aborted = service.folder / "uploads" / "tmp-half"
+    aborted.parent.mkdir()
+    aborted.write_bytes(b"half an upload")
+    for _ in range(100):
+        time.sleep(0.05)
+        if not aborted.exists():
+            break
+    assert not aborted.exists()
+    service.close()
+
+
+def test_what_visitors_write_is_shown_literally_and_folders_are_not_shown() -> None:
+    assert quote("a`b\r\n# c\x1b[31m") == "`a'b # c [31m`"
+    secret = f"{tempfile.gettempdir()}/lesions-x/uploads/0a/text.jpg: is not an image"
+    assert hide_folders(secret) == "text.jpg: is not an image"
+
+
+def test_large_figures_are_written_out() -> None:
+    measures = Measures(*(220_160.0 for _ in Measures._fields))
+    assert "220,160 px²" in list_measures(measures, ENGLISH)

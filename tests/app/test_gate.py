@@ -1,0 +1,159 @@
+"""Nothing is read but what the visitor uploaded, whichever way a request comes."""
+
+import csv
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from app.gate import REFUSED, Uploads, list_hosts
+from app.page import EXAMPLES, HERE
+from inference.errors import InputError
+from inference.images.write import write_image
+from inference.models import SHIPPED
+from training.synthetic.lesion import make_lesion
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own
+META = {"_type": "gradio.FileData"}
+
+
+class Visitor:
+    """One session, which speaks to the server as the page does."""
+
+    def __init__(self, address: str) -> None:
+        self.http = httpx.Client(base_url=f"{address}/gradio_api", timeout=60)
+        self.session = uuid.uuid4().hex
+
+    def upload(self, path: Path) -> str:
+        answer = self.http.post("/upload", files={"files": (path.name, path.read_bytes())})
+        return str(answer.json()[0])
+
+    def ask(self, number: int, data: list[Any]) -> dict[str, Any]:
+        """Runs an event and returns its last message."""
+        body = {"data": data, "fn_index": number, "session_hash": self.session}
+        self.http.post("/queue/join", json=body).raise_for_status()
+        with self.http.stream("GET", f"/queue/data?session_hash={self.session}") as lines:
+            for line in lines.iter_lines():
+                message = json.loads(line.removeprefix("data: ")) if line else {}
+                if message.get("msg") == "process_completed":
+                    return dict(message)
+        raise AssertionError("no answer")
+
+
+@pytest.fixture
+def visitor(address: str) -> Iterator[Visitor]:
+    visitor = Visitor(address)
+    yield visitor
+    visitor.http.close()
+
+
+def find_events(visitor: Visitor) -> list[tuple[int, list[Any], list[str]]]:
+    """Number, default inputs and input types of every event of the page."""
+    config = visitor.http.get("/../config").json()
+    parts = {part["id"]: part for part in config["components"]}
+    found = []
+    for event in config["dependencies"]:
+        inputs = [parts[number] for number in event["inputs"]]
+        values = [part["props"].get("value") for part in inputs]
+        found.append((event["id"], values, [part["type"] for part in inputs]))
+    return found
+
+
+def test_no_event_takes_a_foreign_path(
+    visitor: Visitor, address: str, photographs: list[Path], tmp_path: Path
+) -> None:
+    other = Visitor(address)
+    image, _ = make_lesion(np.random.default_rng(77), 120, 160)  # which no other test uploads
+    write_image(tmp_path / "theirs.jpg", image)
+    theirs = other.upload(tmp_path / "theirs.jpg")
+    (segment,) = (number for number, _, types in find_events(visitor) if types == ["image"])
+    shown = other.ask(segment, [{"path": theirs}])
+    assert shown["success"]
+    result = shown["output"]["data"][1]["path"]
+    link = tmp_path / "link.jpg"
+    os.symlink(photographs[0], link)
+    own = visitor.upload(photographs[0])
+    folder = str(Path(own).parent)
+    foreign = [str(photographs[0]), str(link), theirs, result, "/etc/passwd", "/proc/self/environ"]
+    foreign += [f"{folder}/../{Path(theirs).parent.name}/{Path(theirs).name}", "/no/such/file.jpg"]
+    foreign += ["http://127.0.0.1:9/x.jpg", "pyproject.toml", f"{folder}/./{Path(own).name}", ""]
+    tried = 0
+    for number, values, _ in find_events(visitor):
+        for place in range(len(values)):
+            for path in foreign:
+                for file in (
+                    {"path": path},
+                    {"path": path, "meta": META},
+                    {"path": path, "url": path},
+                ):
+                    for given in (file, [file]):
+                        data = [*values[:place], given, *values[place + 1 :]]
+                        answer = visitor.ask(number, data)
+                        assert not answer["success"], (number, place, given)
+                        assert answer["output"]["error"] == REFUSED, (number, place, given)
+                        tried += 1
+    assert tried > 1000
+    assert visitor.ask(segment, [{"path": own}])["success"]
+    other.http.close()
+
+
+def test_direct_calls_refuse_them_alike(visitor: Visitor, photographs: list[Path]) -> None:
+    for path in (str(photographs[0]), "/no/such/file.jpg"):
+        body = {"data": [{"path": path}, 0.5, True, True]}
+        answer = visitor.http.post("/run/segment", json=body)
+        assert answer.status_code >= 400 and answer.json()["error"] == REFUSED
+
+
+def test_two_visitors_with_one_photograph_both_may_use_it(
+    address: str, photographs: list[Path]
+) -> None:
+    visitors = [Visitor(address), Visitor(address)]
+    paths = [visitor.upload(photographs[0]) for visitor in visitors]
+    (segment,) = (number for number, _, types in find_events(visitors[0]) if types == ["image"])
+    for visitor, path in zip(visitors, paths):
+        for _ in range(2):
+            assert visitor.ask(segment, [{"path": path}])["success"]
+
+
+def test_an_upload_belongs_to_the_first_session_that_uses_it() -> None:
+    uploads = Uploads()
+    uploads.update(["a"])
+    assert uploads.take("a", "one") and uploads.take("a", "one")
+    assert not uploads.take("a", "two") and not uploads.take("b", "one")
+    uploads.update(["a"])
+    assert uploads.take("a", "two") and not uploads.take("a", "three")
+    uploads.remove("a")
+    uploads.update(["b"])
+    assert not uploads.take("a", "one")
+
+
+def test_another_name_for_this_machine_is_refused(address: str) -> None:
+    port = address.rpartition(":")[2]
+    for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", ""):
+        assert httpx.get(f"{address}/config", headers={"Host": host}).status_code == 400
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert httpx.get(f"{address}/config", headers={"Host": host}).status_code == 200
+
+
+def test_hosts() -> None:
+    assert list_hosts("0.0.0.0") == ["*"]
+    assert "*" not in list_hosts("0.0.0.0", ("demo.example.org",))
+    assert {"localhost", "192.0.2.1"} <= set(list_hosts("192.0.2.1"))
+    for wrong in ("http://demo.example.org", "demo:80", "*", "a*b", ""):
+        with pytest.raises(InputError, match="--allowed-hosts"):
+            list_hosts("127.0.0.1", (wrong,))
+
+
+def test_examples_are_photographs_that_were_not_trained_on() -> None:
+    with SHIPPED.with_suffix(".held-out.csv").open(encoding="utf-8") as table:
+        split = {row["name"]: row["split"] for row in csv.DictReader(table)}
+    names = [Path(path).stem for (path,) in EXAMPLES]
+    assert len(names) == 6 and {split.get(name) for name in names} == {"test"}
+    credited = (HERE / "examples" / "CREDITS.md").read_text(encoding="utf-8")
+    assert all(name in credited for name in names)
