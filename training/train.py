@@ -20,6 +20,7 @@ from training.config import TrainConfig, read_config
 from training.data.batches import Batches
 from training.data.cache import open_split
 from training.device import Runtime, explain_memory
+from training.distil import Teachers
 from training.distributed import Ranks, ending_at_once, launch, must_launch
 from training.loss import LOSSES
 from training.networks.unet import UNet
@@ -70,6 +71,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
     runtime.place(network)
     replica = ranks.replicate(runtime.precision.lower(network), config.compress_gradients)
     criterion = LOSSES[config.loss]
+    teachers = Teachers(config.teachers, config.teacher_share, config.size, runtime)
     step = Stepper(network, replica, config, runtime, ranks, len(batches))
     parts = len(batches) * config.accumulate
     journal = open_journal(config, ranks, parts, resume, runtime.describe())
@@ -85,9 +87,10 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
         network.train()
         replica.train()
         for images, masks in journal.track(batches(epoch, checkpointer.progress.step), epoch):
+            images, masks = runtime.send(images), runtime.send(masks)
             with runtime.precision.autocast():
-                logits = forward(runtime.send(images))
-            loss = criterion(logits, runtime.send(masks))
+                logits = forward(images)
+            loss = criterion(logits, teachers.blend(images, masks))
             step(loss)
             journal.step(loss, len(images), step.lr)
             checkpointer.step()
