@@ -35,6 +35,9 @@ class TrainConfig:
 
     data: Path
     """Data set: a folder that training.prepare wrote."""
+    fold: int | None = None
+    """Cross-validation: train on all folds of training.prepare --folds but this one, from 0, and
+    validate on it; default: train and valid as they are."""
     out: Path = Path("runs/latest")
     """Folder for the run. An earlier run there is renamed first, unless --resume."""
     resume: Flag = False
@@ -132,6 +135,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         indices = self.device_list.split(",") if self.device_list else []
         rules = {
+            "fold": (self.fold is None or self.fold >= 0, "at least 0"),
             "width": (self.width >= 2, "at least 2"),
             "augmentation": (
                 self.augmentation in AUGMENTATIONS,
