@@ -1,7 +1,6 @@
 """Writes a page that runs a model in the browser: static files, for any web server, without one of ours.
 
 python -m export.to_web build/web
-python -m http.server --directory build/web
 """
 
 from __future__ import annotations
