@@ -8,6 +8,7 @@
     data/frames/train ...                                  a further source, in the same folders
     data/cache/train-224-images.npy ...                    resized once: no epoch decodes a file
     data/manifest.csv                                      split, group, size and hashes by name
+    data/folds.csv                                         with --folds: the fold of each image
 
 An interrupted run picks up where it stopped; a second run changes nothing.
 """
@@ -24,6 +25,7 @@ from inference.cli import run, say
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.data.cache import open_split
+from training.data.folds import write_folds
 from training.data.inspection import count_rewritten, inspect_pairs
 from training.data.layout import MANIFEST, copy_files, plan_copies, refuse_strangers, require_apart
 from training.data.manifest import make_manifest, remark_on_splits, summarize, write_manifest
@@ -42,6 +44,7 @@ def prepare(
     split: Path | None = None,
     also: tuple[Path, ...] = (),
     groups: Path | None = None,
+    folds: int = 0,
     size: int = DEFAULT_SIZE,
     arch: Arch | Literal["any"] = "any",
     seed: int = 0,
@@ -65,6 +68,8 @@ def prepare(
             folders, as both show the same lesion.
         groups: CSV of name,group: photos of one lesion, never divided between splits. Near duplicates
             are added to them, found by perceptual hash.
+        folds: Deal train and valid out to so many folds for cross-validation, groups as a whole: see
+            --fold of training.train; 0: none.
         size: Side of the cached images in pixels: the --size of the training.
         arch: Network that will be trained, which --size must suit; any: all of them.
         seed: Random seed of the split; the same seed gives the same split on every machine.
@@ -73,6 +78,8 @@ def prepare(
     require_size(size, stride_of(None if arch == "any" else arch))
     if workers < 0:
         raise InputError(f"--workers {workers}: must be at least 0; leave it out for all cores")
+    if folds < 0 or folds == 1:
+        raise InputError(f"--folds {folds}: must be 0, or at least 2")
     sources = [folder.resolve().name for folder in also]
     if pairs and (masks or mask_suffix or also):
         raise InputError(
@@ -100,6 +107,8 @@ def prepare(
     if not (data / MANIFEST).exists():
         refuse_strangers(data, sources, copies)
     write_manifest(data / MANIFEST, manifest)
+    if folds:
+        write_folds(data, manifest, folds, seed)
     copy_files(copies)
     for name in dict.fromkeys(entry.split for entry in manifest):
         open_split(data, name, size, workers)

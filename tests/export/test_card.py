@@ -74,8 +74,19 @@ def test_the_recipe_is_the_commands_of_all_its_runs(
     moved = torch.load(runs[1] / "best.pt")
     moved["config"]["init"] = "gone.pt"
     torch.save(moved, tmp_path / "moved.pt")
-    with pytest.raises(InputError, match=r"gone.pt: no such file, but .*moved.pt started from it"):
+    with pytest.raises(InputError, match=r"gone.pt: no such file, but .*moved.pt learnt from it"):
         describe_recipe(tmp_path / "moved.pt")
+
+
+def test_a_recipe_begins_with_the_teachers(
+    data: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pupil = torch.load(runs[0] / "best.pt")
+    pupil["config"]["teachers"] = [str(run / "best.pt") for run in runs]
+    torch.save(pupil, tmp_path / "pupil.pt")
+    first, second, last = describe_recipe(tmp_path / "pupil.pt").splitlines()
+    assert describe_recipe(runs[1] / "best.pt").splitlines() == [first, second]
+    assert f"--teachers {runs[0] / 'best.pt'} {runs[1] / 'best.pt'} " in last
 
 
 def test_a_recipe_that_began_with_imagenet_ends_there(
