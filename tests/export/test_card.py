@@ -58,10 +58,12 @@ def test_every_figure_of_the_card_is_measured(
     assert f"{scores['dice']:.4f}" in row and f"{scores['pooled']['dice']:.4f}" in row
     for heading in ("30 % darker", "largest region", "| second ", "reference, width 64"):
         assert heading in card
-    with model.with_suffix(".held-out.csv").open() as file:
-        held_out = {row["name"]: row["split"] for row in csv.DictReader(file)}
-    expected = {name: split for split in ("valid", "test") for name in index_images(data / split)}
-    assert held_out == expected
+    with model.with_suffix(".splits.csv").open() as file:
+        splits = {row["name"]: row["split"] for row in csv.DictReader(file)}
+    expected = {
+        name: split for split in ("train", "valid", "test") for name in index_images(data / split)
+    }
+    assert splits == expected
 
 
 def test_the_recipe_is_the_commands_of_all_its_runs(
