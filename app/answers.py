@@ -8,13 +8,14 @@ from starlette.responses import JSONResponse
 class RequestError(Exception):
     """A request that is not served: the status of HTTP, and one line on what is wrong and the fix."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(text)
         self.status = status
+        self.headers = headers
 
     def answer(self) -> JSONResponse:
         """{"error": ...}, and the headers that belong to the status."""
-        headers = {401: {"WWW-Authenticate": "Basic"}, 429: RETRY, 503: RETRY}.get(self.status)
+        headers = RETRY if self.status in (429, 503) else self.headers
         return JSONResponse({"error": str(self)}, self.status, headers)
 
 

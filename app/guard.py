@@ -9,6 +9,7 @@ from typing import Any
 
 from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.answers import RequestError
@@ -74,11 +75,16 @@ class Guard:
             if answer.started:
                 raise
             await refused.answer()(scope, receive, send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            # A stream of answers that nobody waits for; gradio notices it too late for a status.
+            await answer({"type": "http.response.body", "body": b""})
         except MALFORMED:
             if answer.started or scope["method"] != "POST":
                 raise
-            error = RequestError(400, "the body is not what this address takes; correct it")
-            await error.answer()(scope, receive, send)
+            malformed = RequestError(400, "the body is not what this address takes; correct it")
+            await malformed.answer()(scope, receive, send)
 
     async def admit(self, scope: Scope, receive: Receive, answer: Answer) -> Receive:
         """Looks at a request; returns what hands on its body.
@@ -89,7 +95,6 @@ class Guard:
         path, headers = find_path(scope), Headers(scope=scope)
         if path.startswith(CLOSED):
             raise RequestError(404, "not found")
-        self.ask_for_login(scope, path, headers, answer)
         if path == UPLOAD:
             most = MAX_UPLOADS
         elif path.startswith(MCP):
@@ -99,6 +104,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > most:
             raise RequestError(413, f"the body is longer than {most} bytes; send less")
+        self.ask_for_login(scope, path, headers, answer)
         receive = limit(receive, most)
         if path in (UPLOAD, SEGMENT):  # read as they come
             if shutil.disk_usage(tempfile.gettempdir()).free < MIN_FREE:

@@ -77,22 +77,31 @@ class Segmenting:
         """The mask as PNG if the request asks for that, else JSON, as `describe` writes it."""
         address = request.client.host if request.client else ""
         try:
-            self._queue(address)
+            self.enter(address)
             try:
                 return await self._segment(request)
             finally:
-                self.waiting -= Counter({address: 1})
+                self.leave(address)
         except RequestError as refused:
             return refused.answer()
 
-    def _queue(self, address: str) -> None:
-        if self.waiting.total() >= MAX_WAITING:
+    def enter(self, address: str) -> None:
+        """Lets a request wait.
+
+        Raises:
+            RequestError: too many wait already.
+        """
+        if sum(self.waiting.values()) >= MAX_WAITING:
             raise RequestError(503, f"{MAX_WAITING} requests wait already; try again later")
         if self.waiting[address] >= MAX_WAITING_OF_ONE:
             raise RequestError(
                 429, f"{MAX_WAITING_OF_ONE} requests of yours wait; send fewer at once"
             )
         self.waiting[address] += 1
+
+    def leave(self, address: str) -> None:
+        """Notes that a request has been served."""
+        self.waiting -= Counter({address: 1})
 
     async def _segment(self, request: Request) -> Response:
         form = await read_form(request)

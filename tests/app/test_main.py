@@ -15,7 +15,7 @@ import pytest
 
 from app.login import read_auth
 from inference.errors import InputError
-from tests.app.conftest import serve
+from tests.app.server import serve
 
 ROOT = Path(__file__).parents[2]
 
