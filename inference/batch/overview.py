@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ class Results:
     Attributes:
         output: the folder that the files of each image are in.
         part: "" or "-2-of-5", which the names of a shard's tables end in.
+        stems: where each image's files go in it, without their endings.
+        save: what was written, by the names that --save takes.
         done: the finished images in the order in which they were given, with their measures.
         failures: the others.
         models: the model files.
@@ -30,6 +32,8 @@ class Results:
 
     output: Path
     part: str
+    stems: Mapping[Source, Path]
+    save: Collection[str]
     done: Sequence[tuple[Source, Done]]
     failures: Sequence[Failure]
     models: Sequence[Path]
