@@ -16,7 +16,7 @@ data = $(call path,$(DATA))
 raw = $(call path,$(RAW))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om app bench doctor
+.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ int8: .venv/installed  ## MODEL or model.onnx -> -int8.onnx, calibrated and chec
 
 om: .venv/installed  ## MODEL or model.onnx -> .om for the Ascend chip SOC_VERSION
 	$(RUN) export.to_om $(call path,$(onnx)) $(call path,$(onnx:.onnx=.om)) --soc-version $(SOC_VERSION) $(ARGS)
+
+web: .venv/base  ## write a page that runs the shipped model, or MODEL, in the browser, into build/web
+	$(RUN) export.to_web build/web $(chosen) $(ARGS)
 
 app: .venv/installed  ## open the demo in the browser, with the shipped models or MODEL
 	$(RUN) app $(chosen) $(ARGS)
