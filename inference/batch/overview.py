@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference.batch.remarks import doubt
 from inference.batch.writer import Done
 from inference.contract import Contract
 from inference.images.pixels import Source
@@ -45,6 +46,10 @@ class Results:
     def contract(self) -> Contract:
         """The contract that the models share."""
         return Contract.from_json(self.fingerprint["contract"])
+
+    def most_doubtful(self, count: int) -> list[tuple[Source, Done]]:
+        """Up to `count` finished images, those most in doubt first; among equals the order stays."""
+        return sorted(self.done, key=lambda finished: doubt(finished[1].row))[:count]
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,18 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import cast
 from urllib.parse import quote
 
 import cv2
 import numpy as np
 
-from inference.batch.doubt import Doubt, judge, sort_by_doubt
 from inference.batch.overview import Overview, Results
 from inference.batch.thumbnails import Thumbnail, make_thumbnails
-from inference.batch.writer import Done, product_paths
+from inference.batch.writer import Done, MaskRow, product_paths
 from inference.cli import escape_line
 from inference.files import replacing
+from inference.masks.segmentation import CAUTIONS, Caution
 from inference.runtime.stream import Failure
 from inference.version import PROJECT, find_version
 
@@ -36,7 +37,7 @@ PAGE, STYLE, SCRIPT = (
 
 def write_report(path: Path, results: Results) -> None:
     """Writes the page; it needs no other file, runs no script but its own and loads nothing."""
-    shown = sort_by_doubt(results.done)[:MAX_IMAGES]
+    shown = results.most_doubtful(MAX_IMAGES)
     run = describe_run(results, len(shown))
     head, foot = (Template(part).substitute(run) for part in PAGE.split("$cards"))
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -50,16 +51,19 @@ def write_report(path: Path, results: Results) -> None:
 
 def describe_run(results: Results, shown: int) -> dict[str, str]:
     """What the page says of the run, as HTML, by the names in report.html."""
-    doubts = [judge(done) for _, done in results.done]
-    check = sum(doubt.check for doubt in doubts)
+    images = len(results.done)
+    check = sum(done.row.doubtful for _, done in results.done)
     contract, scale = results.contract, results.mm_per_pixel
     date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M UTC%z")
     kept = "largest region kept" if contract.largest_region else ""
     filled = "holes filled" if contract.fill_holes else ""
+    below = (
+        f", expected overlap below {100 * limit:.0f} %" if (limit := contract.check_below) else ""
+    )
     facts = {
         "Date": date,
-        "Images": f"{len(doubts):,} segmented, {len(results.failures):,} not",
-        "Outlines to check": f"{check:,}",
+        "Images": f"{images:,} segmented, {len(results.failures):,} not",
+        "To check": f"{check:,}{below}",
         "Model": ", ".join(path.name for path in results.models),
         "SHA-256 of the model": ", ".join(sha[:16] for sha in results.fingerprint["models"]),
         "Probability threshold": f"{contract.threshold:g}",
@@ -69,11 +73,11 @@ def describe_run(results: Results, shown: int) -> dict[str, str]:
         "Software": f"{PROJECT} {find_version()}",
     }
     order = "Those most in doubt come first."
-    if all(doubt.expected is None for doubt in doubts):
+    if contract.confidence is None:
         order = "This model does not say how sure it is of each outline."
-    if shown < len(doubts):
+    if shown < images:
         order = (
-            f"The {shown:,} of {len(doubts):,} images that are most in doubt; the others are in "
+            f"The {shown:,} of {images:,} images that are most in doubt; the others are in "
             f"masks{results.part}.csv."
         )
     return {
@@ -97,7 +101,7 @@ def make_card(
     Args:
         files: that the image was written to, relative to the page, by format.
     """
-    row, doubt = done.row, judge(done)
+    row = done.row
     assert done.measures
     note = f'<p class="note">{CUT_OFF}</p>' if done.measures.border_percent else ""
     end = max(map(row.image.rfind, "/\\")) + 1
@@ -106,11 +110,11 @@ def make_card(
         f'<li><a href="{quote(os.fsencode(file.as_posix()))}">{kind}</a></li>'
         for kind, file in files.items()
     )
-    return f"""<article class="card{" check" if doubt.check else ""}">
+    return f"""<article class="card{" check" if row.doubtful else ""}">
 <figure class="picture">{draw(picture, name)}</figure>
 <div class="text">
 <header><h2><bdi>{text(name)}</bdi></h2><div class="folder"><bdi>{text(folder)}</bdi></div></header>
-{make_doubt(doubt)}
+{make_doubt(row)}
 <dl class="sizes">{make_list(describe_sizes(done, mm_per_pixel))}</dl>{note}
 <ul class="links" aria-label="Files">{"".join(links)}</ul>
 </div>
@@ -118,13 +122,15 @@ def make_card(
 """
 
 
-def make_doubt(doubt: Doubt) -> str:
-    """What speaks against an outline, as HTML; empty if nothing is known."""
-    overlap = "" if doubt.expected is None else f"expected overlap {100 * doubt.expected:.0f} %"
-    if doubt.check:
-        reasons = [doubt.warning or "check this outline", overlap]
-        return f'<p class="doubt">\u26a0 {text(": ".join(filter(None, reasons)).capitalize())}</p>'
-    return f'<p class="doubt">{overlap.capitalize()}</p>' if overlap else ""
+def make_doubt(row: MaskRow) -> str:
+    """How far an outline can be trusted, as HTML; empty if the model does not say."""
+    overlap = ""
+    if row.expected_jaccard is not None and not row.warning:
+        overlap = f"Expected overlap {100 * row.expected_jaccard:.0f} %"
+    if not row.doubtful:
+        return f'<p class="doubt">{overlap}</p>' if overlap else ""
+    reason = CAUTIONS.get(cast(Caution, row.warning), "check this outline").capitalize()
+    return f'<p class="doubt">\u26a0 {reason}<small>{overlap}</small></p>'
 
 
 def describe_sizes(done: Done, mm_per_pixel: float | None) -> dict[str, str]:

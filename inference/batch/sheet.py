@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from inference.batch.doubt import judge, sort_by_doubt
 from inference.batch.overview import Overview, Results
 from inference.batch.thumbnails import Thumbnail, make_thumbnails
 from inference.batch.writer import Done
@@ -24,7 +23,7 @@ TEXT, QUIET, DOUBT = (236, 240, 243), (160, 170, 180), (255, 170, 60)  # RGB
 
 def write_sheet(path: Path, results: Results) -> None:
     """Writes the sheet, unless there is no image."""
-    shown = sort_by_doubt(results.done)[:MAX_IMAGES]
+    shown = results.most_doubtful(MAX_IMAGES)
     thumbnails = make_thumbnails(results.output, shown, SIDE, results.threads)
     cards = [draw_card(done, thumbnail) for (_, done), thumbnail in zip(shown, thumbnails)]
     if cards:
@@ -38,18 +37,18 @@ def draw_card(done: Done, thumbnail: Thumbnail | None) -> np.ndarray:
     Returns:
         (h, SIDE + 2 * MARGIN, 3) uint8 RGB.
     """
-    doubt, picture = judge(done), draw_picture(thumbnail)
+    row, picture = done.row, draw_picture(thumbnail)
     height, width = picture.shape[:2]
     left = MARGIN + (SIDE - width) // 2
-    if doubt.check:
+    if row.doubtful:
         cv2.rectangle(picture, (0, 0), (width - 1, height - 1), DOUBT, 5)
     card = np.full((height + 2 * LINE + MARGIN, SIDE + 2 * MARGIN, 3), GROUND, np.uint8)
     card[:height, left : left + width] = picture
-    name = shorten(escape_line(Path(done.row.image).name), SIDE)
+    name = shorten(escape_line(Path(row.image).name), SIDE)
     write_text(card, name, MARGIN, height + LINE, TEXT)
-    area = f"{done.row.lesion_percent:.1f} %, {done.row.lesion_px:,} px"
+    area = f"{row.lesion_percent:.1f} %, {row.lesion_px:,} px"
     write_text(card, area, MARGIN, height + 2 * LINE, QUIET)
-    if doubt.check:
+    if row.doubtful:
         write_text(card, MARK, MARGIN + SIDE - measure_text(MARK), height + 2 * LINE, DOUBT)
     return card
 

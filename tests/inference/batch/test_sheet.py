@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from inference.batch import sheet
-from inference.batch.doubt import Doubt
 from inference.batch.options import SegmentOptions
 from inference.batch.sheet import DOUBT, LINE, MARGIN, SIDE, draw_card, measure_text, shorten
 from inference.batch.thumbnails import Thumbnail
@@ -19,8 +16,8 @@ from inference.segment import segment
 from training.synthetic.lesion import make_lesion
 
 
-def make_done(name: str) -> Done:
-    return Done(MaskRow(name, "mask.png", 100, 100, 1234, 12.34), None)
+def make_done(name: str, *judged: object) -> Done:
+    return Done(MaskRow(name, "mask.png", 100, 100, 1234, 12.34, *judged), None)  # type: ignore
 
 
 def test_a_sheet_of_all_images(model: Path, tmp_path: Path) -> None:
@@ -38,21 +35,19 @@ def test_a_sheet_of_all_images(model: Path, tmp_path: Path) -> None:
     assert not white.all(axis=0).any() and not white.all(axis=1).any()
 
 
-def test_a_card_is_marked_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_marked_and_named() -> None:
     thumbnail = Thumbnail(np.full((200, SIDE, 3), 90, np.uint8), np.zeros((200, SIDE), bool))
     plain = draw_card(make_done("a.jpg"), None)
     assert plain.shape == (SIDE + 2 * LINE + MARGIN, SIDE + 2 * MARGIN, 3)
-    monkeypatch.setattr(sheet, "judge", lambda _: Doubt(0.9, False, ""))
-    sure = draw_card(make_done("a.jpg"), thumbnail)
-    monkeypatch.setattr(sheet, "judge", lambda _: Doubt(0.4, True, ""))
-    doubted = draw_card(make_done("a.jpg"), thumbnail)
+    sure = draw_card(make_done("a.jpg", 0.9, "no"), thumbnail)
+    doubted = draw_card(make_done("a.jpg", 0.4, "yes"), thumbnail)
     orange = (doubted == DOUBT).all(axis=2)
     assert orange[0, MARGIN : MARGIN + SIDE].all() and orange[202:].any()
     assert not (sure == DOUBT).all(axis=2).any()
     name = slice(200, 200 + LINE)
     assert np.array_equal(sure[name], doubted[name])
     assert (sure[name] != GROUND).any()
-    assert not np.array_equal(sure[name], draw_card(make_done("b.jpg"), thumbnail)[name])
+    assert not np.array_equal(sure[name], draw_card(make_done("b.jpg", 0.9, "no"), thumbnail)[name])
 
 
 def test_long_names_keep_their_ends() -> None:
