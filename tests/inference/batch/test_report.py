@@ -8,6 +8,7 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import cv2
@@ -16,8 +17,13 @@ import pytest
 from PIL import Image
 
 from inference.batch import report
+from inference.batch.cards import trace_outline
 from inference.batch.options import SegmentOptions
-from inference.batch.report import trace_outline
+from inference.batch.overview import Results
+from inference.batch.report import write_report
+from inference.batch.writer import Done, MaskRow
+from inference.contract import Contract
+from inference.masks.morphometry import Measures
 from inference.segment import segment
 from training.synthetic.lesion import make_lesion
 
@@ -158,7 +164,56 @@ def test_a_long_run_shows_what_needs_a_look(
 ) -> None:
     monkeypatch.setattr(report, "MAX_IMAGES", 2)
     page = run(images, model, tmp_path / "out")
-    assert len(page.cards) == 2 and "The 2 of 3 images" in page.text and "masks.csv" in page.text
+    assert len(page.cards) == 2 and "Only 2 of 3 images are shown; masks.csv has all" in page.text
+
+
+def make_results(output: Path, rows: dict[str, tuple[object, ...]], **contract: Any) -> Results:
+    """Results of images that are not there, by name, with the last columns of masks.csv."""
+    measures = Measures(100, 1.0, 11.3, 12.0, 40.0, 0.9, 0.1, 0.0, 0.9)
+    done = [
+        (Path(name), Done(MaskRow(name, "", 100, 100, 100, 1.0, *judged), measures))  # type: ignore
+        for name, judged in rows.items()
+    ]
+    stems = {Path(name): Path(name).with_suffix("") for name in rows}
+    fingerprint = {
+        "models": ["0" * 64],
+        "contract": Contract(size=64, **contract).to_json(),
+        "flips": False,
+    }
+    models = (Path("model.onnx"),)
+    return Results(output, "", stems, ("mask",), done, [], models, fingerprint, None, 1)
+
+
+def test_doubt_comes_first_and_is_marked(tmp_path: Path) -> None:
+    rows = {
+        "sure.jpg": (0.93, "no", ""),
+        "doubtful.jpg": (0.799, "yes", ""),
+        "empty.jpg": (0.0, "yes", "no lesion"),
+        "more doubtful.jpg": (0.41, "yes", ""),
+        "letter.jpg": (0.5, "yes", "not a lesion"),
+    }
+    results = make_results(tmp_path, rows, confidence=(0.0, 0.0, 0.0), check_below=0.8)
+    write_report(tmp_path / "report.html", results)
+    page = Page(tmp_path / "report.html")
+    names = [re.findall("<bdi>(.*?)</bdi>", card)[0] for card in page.cards]
+    assert names == ["empty.jpg", "letter.jpg", "more doubtful.jpg", "doubtful.jpg", "sure.jpg"]
+    assert [' check"' in card for card in page.cards] == [True] * 4 + [False]
+    assert "No lesion was found" in page.cards[0] and "dermoscopic" in page.cards[1]
+    assert "Expected overlap 41 %" in page.cards[2] and "Check this outline" in page.cards[2]
+    assert "Expected overlap 79 %" in page.cards[3]  # or it would not seem to be below 80
+    assert "Expected overlap 93 %" in page.cards[4]
+    assert "To check4 (expected overlap below 80 %)" in page.text
+
+
+def test_a_model_that_does_not_tell(tmp_path: Path) -> None:
+    results = make_results(
+        tmp_path, {"b.jpg": (), "a.jpg": (None, "", ""), "c": (None, "", "no lesion")}
+    )
+    write_report(tmp_path / "report.html", results)
+    page = Page(tmp_path / "report.html")
+    names = [re.findall("<bdi>(.*?)</bdi>", card)[0] for card in page.cards]
+    assert names == ["c", "b.jpg", "a.jpg"] and "does not say how sure it is" in page.text
+    assert page.source.count('class="doubt"') == 1 and "None" not in page.text
 
 
 def test_an_image_that_has_gone_has_a_card(images: Path, model: Path, tmp_path: Path) -> None:
