@@ -50,5 +50,4 @@ def main(folder: Path) -> None:
     print(f"{len(masks)} masks read back by datumaro and label-studio-sdk")
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+main(Path(sys.argv[1]))
