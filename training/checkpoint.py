@@ -43,6 +43,15 @@ def on_cpu(entry: Any) -> Any:
     return [on_cpu(value) for value in entry] if isinstance(entry, list) else entry
 
 
+def is_finite(entry: Any) -> bool:
+    """True if no tensor in nested dicts and lists holds infinities or NaN."""
+    if isinstance(entry, Tensor):
+        return not entry.is_floating_point() or bool(entry.isfinite().all())
+    if isinstance(entry, dict):
+        return all(map(is_finite, entry.values()))
+    return all(map(is_finite, entry)) if isinstance(entry, (list, tuple)) else True
+
+
 def load(path: Path) -> dict[str, Any]:
     """Reads a checkpoint or a state dict onto the CPU; no code in the file is run.
 

@@ -19,7 +19,7 @@ from training import checkpoint
 from training.config import TrainConfig
 from training.device import Runtime
 from training.distributed import Ranks
-from training.optimise import Stepper
+from training.optimise import MAX_SKIPPED, Stepper
 from training.records.journal import SilentJournal
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
@@ -41,8 +41,12 @@ class StoppedError(Exception):
         self.signal = number or signal.SIGTERM
 
 
+class AgreedError(InputError):
+    """An error that all ranks have voted on and raise together; one of them is enough to say it."""
+
+
 class StopSignals:
-    """Catches SIGTERM and Ctrl-C, so that a run stops after the step it is in.
+    """Catches SIGTERM, Ctrl-C and the loss of the terminal, so that a run stops after the step it is in.
 
     Attributes:
         received: the last signal; 0 if there was none.
@@ -54,7 +58,9 @@ class StopSignals:
     @contextmanager
     def listen(self) -> Iterator[StopSignals]:
         """While the context is open, these signals are noted and do not end the process."""
-        kinds = (signal.SIGTERM, signal.SIGINT)
+        kinds = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as it is under nohup
+            kinds.append(signal.SIGHUP)
         before = [signal.signal(kind, self._note) for kind in kinds]
         try:
             yield self
@@ -123,13 +129,17 @@ class Checkpointer:
 
         Raises:
             StoppedError: a rank was told to stop; the state is saved.
+            AgreedError: the run has diverged.
         """
         if self._stepper.between:
             return
+        if self._stepper.diverged:
+            raise self._explain(f"the loss was not finite for {MAX_SKIPPED} batches in a row")
         self.progress.step += 1
         stop = self._ranks.any(self._signals.received != 0)
         every = self._config.save_every
         if stop or (every and self.progress.step % every == 0):
+            self._require_finite()
             self._save_state()
         if stop:
             self._journal.say(
@@ -139,7 +149,12 @@ class Checkpointer:
             raise StoppedError(self._signals.received)
 
     def epoch(self, scores: dict[str, float]) -> bool:
-        """Counts an epoch, and saves; True if it was as good as the best before, or better."""
+        """Counts an epoch, and saves; True if it was as good as the best before, or better.
+
+        Raises:
+            AgreedError: the weights are not finite; nothing is saved.
+        """
+        self._require_finite()
         progress, jaccard = self.progress, scores["jaccard"]
         is_best = jaccard >= progress.best
         progress.stale = 0 if jaccard > progress.best else progress.stale + 1
@@ -156,6 +171,21 @@ class Checkpointer:
     def is_stale(self) -> bool:
         """True when --patience has run out."""
         return 0 < self._config.patience <= self.progress.stale
+
+    def _require_finite(self) -> None:
+        """Weights that blew up are good for nothing: a run must not go on from them, nor ship them."""
+        state = [self._network.state_dict(), self._stepper.state_dict()]
+        if self._ranks.any(not checkpoint.is_finite(state)):
+            raise self._explain("the weights are no longer finite")
+
+    def _explain(self, reason: str) -> AgreedError:
+        """The error of a run that cannot go on, with what is left of it."""
+        last = self._config.out / LAST
+        left = f"{last} is from before that" if last.exists() else "no checkpoint was saved"
+        return AgreedError(
+            f"--lr {self._config.lr}: {reason}; {left}; train again with a lower --lr, or with "
+            "--opt-level O0"
+        )
 
     def _save_best(self, scores: dict[str, float]) -> None:
         entries = {"epoch": self.progress.epoch, "scores": scores}

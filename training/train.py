@@ -15,7 +15,14 @@ import torch
 from inference.cli import one_line_errors
 from inference.contract import Contract
 from inference.scoring.metrics import average_scores
-from training.checkpointing import LAST, Checkpointer, StoppedError, StopSignals, load_state
+from training.checkpointing import (
+    LAST,
+    AgreedError,
+    Checkpointer,
+    StoppedError,
+    StopSignals,
+    load_state,
+)
 from training.config import TrainConfig, read_config
 from training.data.batches import Batches
 from training.data.cache import open_split
@@ -50,6 +57,10 @@ def train(config: TrainConfig) -> int:
             fit(config, runtime, ranks, signals)
         except StoppedError as stopped:
             return 128 + stopped.signal
+        except AgreedError:
+            if ranks.rank > 0:
+                sys.exit(2)  # in silence: the first says it
+            raise
     return 0
 
 
