@@ -13,7 +13,8 @@ import tyro
 from export.to_onnx import to_onnx
 from inference.runtime.segmenter import Segmenter
 from tests.training.reference_networks import ReferenceNetwork
-from training.config import TrainConfig, read_config
+from training.arguments import read_config
+from training.config import TrainConfig
 from training.networks.reference import ARCHS
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from torch import nn
 from inference.contract import Contract
 from inference.errors import InputError
 from training import checkpoint
-from training.config import TrainConfig
+from training.config import TrainConfig, to_flags
 from training.device import Runtime
 from training.distributed import Ranks
 from training.optimise import MAX_SKIPPED, Stepper
@@ -25,7 +25,8 @@ from training.records.journal import SilentJournal
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 # Settings that may differ when a run is resumed: they change where and how fast it trains, not what.
 FREE = (
-    "resume data out device device_list multiprocessing_distributed addr nodes workers save_every compile"
+    "resume allow_changed_data data out device device_list multiprocessing_distributed addr nodes "
+    "workers save_every compile"
 ).split()
 
 
@@ -103,6 +104,7 @@ class Checkpointer:
         self,
         config: TrainConfig,
         contract: Contract,
+        data: dict[str, Any],
         network: nn.Module,
         stepper: Stepper,
         runtime: Runtime,
@@ -111,7 +113,11 @@ class Checkpointer:
         signals: StopSignals,
     ) -> None:
         self._config = config
-        self._description = {"config": config.to_dict(), "contract": contract.to_json()}
+        self._description = {
+            "config": config.to_dict(),
+            "contract": contract.to_json(),
+            "data": data,
+        }
         self._network, self._stepper, self._runtime = network, stepper, runtime
         self._ranks, self._journal, self._signals = ranks, journal, signals
         self.progress = Progress()
@@ -123,6 +129,12 @@ class Checkpointer:
         self._runtime.set_random_state(state["random"])
         self._journal.load_state_dict(state["journal"])
         self.progress = Progress(**state["position"])
+        before, epochs = state["config"]["epochs"], self._config.epochs
+        if epochs > before:
+            self._journal.say(
+                f"--epochs {epochs}, not {before}: the learning rate goes on as in a run of {epochs} "
+                f"epochs, {self._config.schedule}, and is {self._stepper.lr:.1e} now"
+            )
 
     def step(self) -> None:
         """Counts a step, and saves if it is due.
@@ -214,47 +226,89 @@ class Checkpointer:
             temporary.replace(last)
 
 
-def load_state(config: TrainConfig, journal: SilentJournal) -> dict[str, Any] | None:
+def load_state(
+    config: TrainConfig, data: dict[str, Any]
+) -> tuple[dict[str, Any] | None, list[str]]:
     """Loads the last intact state of the run in --out; None if it has no state yet.
 
+    Args:
+        data: `Split.describe` of its splits, by name.
+
+    Returns:
+        The state, and remarks for the user.
+
     Raises:
-        InputError: there is no such run, none of its states is intact, or its settings differ.
+        InputError: there is no such run, none of its states is intact, or its settings or data differ.
     """
     if not config.out.is_dir():
         raise InputError(f"--resume: {config.out} is not a run; check --out, or leave --resume out")
     files = [config.out / name for name in (LAST, PREVIOUS) if (config.out / name).exists()]
     if not files:
-        journal.say(f"{config.out} has no checkpoint yet: starting from the beginning")
-        return None
-    state = load_intact(files, journal)
+        return None, [f"{config.out} has no checkpoint yet: starting from the beginning"]
+    state, remarks = load_intact(files)
     require_same(config, state["config"])
-    return state
+    remarks += compare_data(
+        config, data, state.get("data", data)
+    )  # not in those of earlier releases
+    return state, remarks
 
 
-def load_intact(files: list[Path], journal: SilentJournal) -> dict[str, Any]:
-    """Loads the first intact checkpoint of several, and reports those that are not.
+def load_intact(files: list[Path]) -> tuple[dict[str, Any], list[str]]:
+    """Loads the first intact state of several, and reports those that are not.
 
     Raises:
         InputError: none is intact.
     """
-    *tries, final = files
-    for file in tries:
+    remarks: list[str] = []
+    for file in files:
         try:
-            return checkpoint.load(file)
+            state = checkpoint.load(file)
+            if lacking := {"config", "weights", "stepper", "position"} - state.keys():
+                raise InputError(
+                    f"{file}: not the state of a run: it lacks {', '.join(sorted(lacking))}"
+                )
+            return state, remarks
         except InputError as error:
-            journal.say(f"{error}; trying the checkpoint before")
-    return checkpoint.load(final)
+            if file == files[-1]:
+                raise
+            remarks.append(f"{error}; trying the checkpoint before")
+    raise AssertionError("there are files")
 
 
 def require_same(config: TrainConfig, before: dict[str, Any]) -> None:
-    """Refuses to resume a run with other settings.
+    """Refuses to resume a run with other settings; only --epochs may grow.
 
     Raises:
-        InputError: a setting that is not FREE differs.
+        InputError: settings that are not FREE differ.
     """
-    for name, value in config.to_dict().items():
-        if name not in FREE and before.get(name) != value:
-            raise InputError(
-                f"--{name.replace('_', '-')} {value}: a resumed run keeps its settings, and the one in "
-                f"{config.out} has {before.get(name)}"
-            )
+    settings = config.to_dict()
+    differing = {
+        name: value
+        for name, value in settings.items()
+        if name not in FREE and name in before and before[name] != value
+    }
+    if differing.get("epochs", 0) > before["epochs"]:
+        del differing["epochs"]
+    if differing:
+        given, had = (to_flags(kept, {}) for kept in (differing, {n: before[n] for n in differing}))
+        raise InputError(
+            f"{given}: a resumed run keeps its settings, and the one in {config.out} has {had}; leave "
+            "these flags out (--epochs may grow), or give another --out without --resume"
+        )
+
+
+def compare_data(config: TrainConfig, data: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    """What changed in the data since the state was saved, if --allow-changed-data allows it.
+
+    Raises:
+        InputError: something did, and it does not.
+    """
+    changes = [
+        f"{config.data / split}: its {found['images']} images and masks are not the "
+        f"{before[split]['images']} that the run in {config.out} was trained on"
+        for split, found in data.items()
+        if found != before[split]
+    ]
+    if changes and not config.allow_changed_data:
+        raise InputError(f"{changes[0]}; restore them, or go on with these: --allow-changed-data")
+    return changes

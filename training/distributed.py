@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -20,12 +20,6 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
-
-from inference.machine import usable_cores
-from training.config import TrainConfig
-from training.device import count_devices
-
-PORT = 29500
 
 
 class Ranks:
@@ -178,36 +172,3 @@ def ending_at_once() -> Iterator[None]:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)
-
-
-def must_launch(config: TrainConfig) -> bool:
-    """True if this process must start the others; those that torchrun starts know their rank."""
-    several = config.multiprocessing_distributed or len(config.devices) > 1 or config.nodes > 1
-    return several and "RANK" not in os.environ
-
-
-def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
-    """Runs this command under torchrun, one process per device.
-
-    Returns:
-        The exit code: 0 if every process succeeded.
-    """
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import main as torchrun
-
-    host, _, port = config.addr.partition(":")
-    kind = "cpu" if config.device == "cpu" else "accelerator"
-    processes = len(config.devices) or count_devices(kind)
-    rendezvous = ["--nnodes", str(config.nodes), "--rdzv-backend", "c10d", "--rdzv-id", "training"]
-    rendezvous += ["--rdzv-endpoint", f"{host or 'localhost'}:{port or (PORT if host else 0)}"]
-    cores = usable_cores()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))  # torchrun sets 1
-    module = ["-m", "training.train"]
-    try:
-        torchrun([*rendezvous, "--nproc-per-node", str(processes), *module, *arguments])
-    except SignalException as error:  # passed on to the processes, which have saved
-        return 128 + error.sigval
-    except ChildFailedError as error:
-        return max(failure.exitcode for failure in error.failures.values()) or 1
-    return 0

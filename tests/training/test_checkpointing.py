@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import random
@@ -19,9 +20,7 @@ from inference.errors import InputError
 from training import checkpoint
 from training.checkpointing import LAST, PREVIOUS, StopSignals, load_state
 from training.config import make_config
-from training.distributed import Ranks
 from training.optimise import Stepper
-from training.records.journal import SilentJournal
 from training.train import train
 from training.weights import open_network
 
@@ -169,7 +168,8 @@ def test_a_full_disk_is_a_line_and_the_last_checkpoint_is_kept(
 def test_a_state_is_complete_and_plain(whole_runs: dict[int, Path]) -> None:
     state = checkpoint.load(whole_runs[1] / LAST)
     assert state.keys() == {
-        *("config", "contract", "epoch", "position", "weights", "stepper", "random", "journal")
+        *("config", "contract", "data", "epoch", "position"),
+        *("weights", "stepper", "random", "journal"),
     }
     assert {"optimiser", "updates", "scaler", "average"} == state["stepper"].keys()
     network, contract = open_network(whole_runs[1] / LAST)
@@ -179,15 +179,31 @@ def test_a_state_is_complete_and_plain(whole_runs: dict[int, Path]) -> None:
 
 
 def test_other_settings_and_no_run_at_all_are_refused(whole_runs: dict[int, Path]) -> None:
-    journal = SilentJournal(Ranks(torch.device("cpu")), 1, 1)
-    saved = checkpoint.load(whole_runs[1] / LAST)["config"]
+    before = checkpoint.load(whole_runs[1] / LAST)
+    saved, data = before["config"], before["data"]
     changes = {**saved, "out": whole_runs[1], "data": Path(saved["data"])}
-    assert load_state(make_config(**changes), journal)
-    assert load_state(make_config(**{**changes, "workers": 7, "save_every": 0}), journal)
-    with pytest.raises(InputError, match="--lr"):
-        load_state(make_config(**{**changes, "lr": 0.5}), journal)
+    for free in ({}, {"workers": 7, "save_every": 0}, {"epochs": EPOCHS + 1}):
+        state, remarks = load_state(make_config(**{**changes, **free}), data)
+        assert state and not remarks
+    for wrong, named in (
+        ({"lr": 0.5, "init": Path("a.pt")}, "--init a.pt --lr 0.5: .* has --init None --lr 0.002"),
+        ({"epochs": EPOCHS - 1}, f"--epochs {EPOCHS - 1}: .* has --epochs {EPOCHS}"),
+        ({"amp": True}, "--amp: .* has --amp False"),
+    ):
+        with pytest.raises(InputError, match=named):
+            load_state(make_config(**{**changes, **wrong}), data)
     with pytest.raises(InputError, match="not a run"):
-        load_state(make_config(Path("d"), out=Path("/nowhere")), journal)
+        load_state(make_config(Path("d"), out=Path("/nowhere")), data)
+
+
+def test_other_data_are_refused_unless_they_are_allowed(whole_runs: dict[int, Path]) -> None:
+    before = checkpoint.load(whole_runs[1] / LAST)
+    config = make_config(**{**before["config"], "out": whole_runs[1], "data": Path("elsewhere")})
+    changed = {**before["data"], "valid": {"images": 5, "checksum": 1}}
+    with pytest.raises(InputError, match=r"elsewhere/valid: .* --allow-changed-data$"):
+        load_state(config, changed)
+    state, remarks = load_state(dataclasses.replace(config, allow_changed_data=True), changed)
+    assert state and "elsewhere/valid" in remarks[0]
 
 
 def test_a_hangup_that_nohup_ignores_is_ignored() -> None:

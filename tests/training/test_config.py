@@ -10,7 +10,8 @@ import pytest
 
 import training
 from inference.errors import InputError
-from training.config import TrainConfig, make_config, read_config
+from training.arguments import read_config
+from training.config import TrainConfig, make_config
 
 ROOMS = Path(training.__file__).parent
 MODELZOO = (

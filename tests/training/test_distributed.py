@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from training.config import make_config
-from training.distributed import Ranks, must_launch
+from training.distributed import Ranks
+from training.launch import must_launch
 from training.records.run_folder import read_metrics
 
 RANKS = Path(__file__).with_name("ranks.py")

@@ -23,6 +23,7 @@ from training.records.plots import draw_curves
 from training.records.run_folder import METRICS, open_run, read_metrics, write_metrics
 
 Item = TypeVar("Item")
+STARTED = time.perf_counter()  # with this program, but for imports
 WARM_UP = 5  # first steps of an epoch, which are not timed, as in ModelZoo's figures
 
 
@@ -134,12 +135,15 @@ class Journal(SilentJournal):
             log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}\n")
 
     def close(self) -> None:
-        """Ends the run with the line that ModelZoo's scripts end with."""
+        """Ends the run with the lines that ModelZoo's scripts end with."""
         if self._board:
             self._board.close()
         if self._speeds:
             fastest, median = max(self._speeds), statistics.median(self._speeds)
             self.say(f"Final Performance images/sec : {fastest:.2f} (median {median:.2f})")
+        if self._rows:
+            self.say(f"Final Train Accuracy : {self._rows[-1]['accuracy']:.4f}")
+        self.say(f"E2E Training Duration sec : {time.perf_counter() - STARTED:.0f}")
         self._lock.release()
 
     def _record(self, epoch: int, sums: np.ndarray, lr: float, scores: dict[str, float]) -> None:
@@ -188,8 +192,5 @@ def open_journal(
     """
     if ranks.rank > 0:
         return SilentJournal(ranks, config.epochs, parts)
-    fix = "give another --out folder"
-    if config.out.is_dir():
-        Lock(config.out, fix=fix).release()  # an earlier run there is renamed, one at work is not
-    run = open_run(config, resume, {**ran_on, "ranks": ranks.count})
-    return Journal(ranks, config.epochs, parts, run, Lock(run, fix=fix))
+    run, lock = open_run(config, resume, {**ran_on, "ranks": ranks.count})
+    return Journal(ranks, config.epochs, parts, run, lock)
