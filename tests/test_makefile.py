@@ -193,7 +193,9 @@ def test_export_takes_the_newest_run(folder: Path) -> None:
     for weights in Path("runs").glob("*/best.pt"):
         weights.unlink()
     said = make("BIN=bin", "export", code=2)
-    assert "no trained network in runs/ (there are 8p-full 8p-perf" in said and said.count("\n") == 1
+    assert (
+        "no trained network in runs/ (there are 8p-full 8p-perf" in said and said.count("\n") == 1
+    )
 
 
 def test_export_takes_a_run_with_a_blank_in_its_name(folder: Path) -> None:

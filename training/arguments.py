@@ -6,13 +6,14 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from inference.errors import InputError
-from training.config import RECIPES, TrainConfig, make_config
+from training.config import RECIPES, TrainConfig, make_config, to_flag
 from training.networks.reference import ARCHS
 from training.records.run_folder import CONFIG
 
@@ -50,6 +51,7 @@ def read_config(arguments: Sequence[str]) -> TrainConfig:
         InputError: a value is out of range, or the run's settings cannot be read.
     """
     arguments = spell(arguments)
+    require_numbers(arguments)
     first = ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe", default="default")
     first.add_argument("--out", type=Path, default=TrainConfig.out)
@@ -81,6 +83,20 @@ def spell(arguments: Sequence[str]) -> list[str]:
             argument = ARCHS.get(argument, argument)
         spelled.append(argument)
     return spelled
+
+
+def require_numbers(arguments: Sequence[str]) -> None:
+    """Raises InputError, in one line, where a number is none: tyro would draw a box."""
+    kinds = {"int": (int, "a whole number"), "float": (float, "a number")}
+    flags = {to_flag(field.name): kinds.get(str(field.type)) for field in fields(TrainConfig)}
+    assigned = (argument.split("=", 1) for argument in arguments if "=" in argument)
+    for flag, value in [*pairwise(arguments), *assigned]:
+        if kind := flags.get(flag):
+            convert, what = kind
+            try:
+                convert(value)
+            except ValueError:
+                raise InputError(f"{flag} {value}: must be {what}") from None
 
 
 def read_run(run: Path) -> TrainConfig:

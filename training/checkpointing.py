@@ -16,7 +16,7 @@ from torch import nn
 from inference.contract import Contract
 from inference.errors import InputError
 from training import checkpoint
-from training.config import TrainConfig, to_flags
+from training.config import TrainConfig, to_flag, to_flags
 from training.device import Runtime
 from training.distributed import Ranks
 from training.optimise import MAX_SKIPPED, Stepper
@@ -130,6 +130,8 @@ class Checkpointer:
         self._journal.load_state_dict(state["journal"])
         self.progress = Progress(**state["position"])
         before, epochs = state["config"]["epochs"], self._config.epochs
+        if self.progress.epoch == epochs:
+            self._journal.say(f"all {epochs} epochs are done: to go on, give more --epochs")
         if epochs > before:
             self._journal.say(
                 f"--epochs {epochs}, not {before}: the learning rate goes on as in a run of {epochs} "
@@ -290,10 +292,11 @@ def require_same(config: TrainConfig, before: dict[str, Any]) -> None:
     if differing.get("epochs", 0) > before["epochs"]:
         del differing["epochs"]
     if differing:
-        given, had = (to_flags(kept, {}) for kept in (differing, {n: before[n] for n in differing}))
+        had = " ".join(f"{to_flag(name)} {before[name]}" for name in differing)
         raise InputError(
-            f"{given}: a resumed run keeps its settings, and the one in {config.out} has {had}; leave "
-            "these flags out (--epochs may grow), or give another --out without --resume"
+            f"{to_flags(differing, {})}: a resumed run keeps its settings, and the one in {config.out} "
+            f"has {had}; leave these flags out (--epochs may grow), or give another --out and no "
+            "--resume"
         )
 
 

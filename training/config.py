@@ -177,8 +177,7 @@ class TrainConfig:
         }
         for name, (holds, rule) in rules.items():
             if not holds:
-                flag, value = name.replace("_", "-"), getattr(self, name)
-                raise InputError(f"--{flag} {value}: must be {rule}")
+                raise InputError(f"{to_flag(name)} {getattr(self, name)}: must be {rule}")
         require_size(self.size, stride_of(self.arch))
 
     @property
@@ -239,6 +238,11 @@ def make_config(data: Path, recipe: Recipe = "default", **changes: Any) -> Train
     return TrainConfig(**{"data": data, "recipe": recipe, **RECIPES[recipe], **changes})
 
 
+def to_flag(name: str) -> str:
+    """A setting's name, as one would type it."""
+    return f"--{name.replace('_', '-')}"
+
+
 def to_flags(entries: dict[str, Any], default: dict[str, Any]) -> str:
     """The flags, as one would type them, of settings that differ from a default.
 
@@ -249,5 +253,5 @@ def to_flags(entries: dict[str, Any], default: dict[str, Any]) -> str:
     for name, value in entries.items():
         if value != default.get(name):
             values = value if isinstance(value, list) else [] if value is True else [value]
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+            words += [to_flag(name), *map(str, values)]
     return shlex.join(words)
