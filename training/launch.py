@@ -35,12 +35,16 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
     Raises:
         InputError: every process would fail; or the machines do not find each other.
     """
+    return run_processes(config, rehearse(config), arguments)
+
+
+def run_processes(config: TrainConfig, processes: int, arguments: Sequence[str]) -> int:
+    """Runs so many processes under torchrun; the exit code."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.run import main as torchrun
 
-    processes = rehearse(config)
     host, port = split_address(config.addr)
     rendezvous = ["--nnodes", str(config.nodes), "--rdzv-backend", "c10d", "--rdzv-id", "training"]
     rendezvous += ["--rdzv-endpoint", f"{host or 'localhost'}:{port or (PORT if host else 0)}"]

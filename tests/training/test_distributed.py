@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from training.config import make_config
 from training.distributed import Ranks
-from training.launch import must_launch
 from training.records.run_folder import read_metrics
 
 RANKS = Path(__file__).with_name("ranks.py")
@@ -71,22 +69,3 @@ def test_one_process_alone_goes_down_the_same_path() -> None:
         network = torch.nn.Linear(1, 1)
         assert ranks.replicate(network, compress=True) is network
         assert ranks.any(True) and not ranks.any(False)
-
-
-@pytest.mark.parametrize(
-    ("changes", "several"),
-    [
-        ({}, False),
-        ({"device_list": "3"}, False),
-        ({"device_list": "0,1"}, True),
-        ({"multiprocessing_distributed": True}, True),
-        ({"nodes": 2, "addr": "10.0.0.1"}, True),
-    ],
-)
-def test_processes_are_started_for_several_devices(
-    changes: dict[str, Any], several: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("RANK", raising=False)
-    assert must_launch(make_config(Path(), **changes)) == several
-    monkeypatch.setenv("RANK", "0")
-    assert not must_launch(make_config(Path(), **changes))
