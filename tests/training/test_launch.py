@@ -131,7 +131,7 @@ def test_one_process_without_a_wish_takes_the_cpu(monkeypatch: pytest.MonkeyPatc
     assert find_kind("auto") == find_kind("cpu", "--device-list 0") == "cpu"
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert find_kind("cpu") == "cpu"
-    with pytest.raises(InputError, match="^torchrun --nproc-per-node 2: "):
+    with pytest.raises(InputError, match=r"^torchrun --nproc-per-node 2: "):
         find_kind("auto")
 
 
@@ -139,7 +139,7 @@ def test_devices_that_are_listed_must_be_there(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 4)
     assert list(list_devices("an accelerator")) == [0, 1, 2, 3]
     assert list(list_devices("an accelerator", [3, 1])) == [3, 1]
-    with pytest.raises(InputError, match="--device-list 0,4: this machine has 4 "):
+    with pytest.raises(InputError, match=r"--device-list 0,4: this machine has 4 "):
         list_devices("an accelerator", [0, 4])
     assert list(list_devices("cpu")) == [0] and list(list_devices("cpu", [0, 9])) == [0, 9]
 
