@@ -10,8 +10,9 @@ SOC_VERSION ?= auto
 ARGS ?=
 
 # A path may have blanks in it; of several paths, none may.
-path = $(if $(word 2,$(1)),'$(1)',$(1))
-paths = $(if $(shell [ -e '$(1)' ] && echo yes),'$(1)',$(1))
+quote = '$(subst ','\'',$(1))'
+path = $(if $(word 2,$(1))$(findstring ',$(1)),$(quote),$(1))
+paths = $(if $(shell [ -e $(quote) ] && echo yes),$(quote),$(1))
 data = $(call path,$(DATA))
 raw = $(call path,$(RAW))
 

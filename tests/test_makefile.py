@@ -180,6 +180,20 @@ def test_several_images_and_models_are_several(folder: Path) -> None:
     assert (first, second, model, one, other) == ("a", "b.jpg", "--model", "m", "n")
 
 
+@pytest.mark.parametrize("name", ["my photos", "Ann's photos", "photos of 'A' and $B", "it's"])
+def test_one_folder_is_one_whatever_its_name(name: str, folder: Path) -> None:
+    Path(name).mkdir(exist_ok=True)
+    made = name.replace("$", "$$")  # as make spells it
+    ((*_, images),) = record("segment", IMAGES=made)
+    ((*_, first, second),) = record("evaluate", DATA=made)
+    assert (images, first, second) == (name, f"{name}/test", f"{name}/test_GT")
+
+
+def test_what_is_quoted_already_stays_so(folder: Path) -> None:
+    ((*_, images),) = record("segment", IMAGES="'my photos/*.jpg'")
+    assert images == "my photos/*.jpg"
+
+
 def test_export_takes_the_newest_run(folder: Path) -> None:
     for number, run in enumerate(("first", "8p-full", "8p-perf", "8p-perf-20260131-235959"), 1):
         weights = Path("runs", run, "best.pt")
