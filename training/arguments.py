@@ -112,6 +112,7 @@ def read_run(run: Path) -> TrainConfig:
         if settings.get("init") not in (None, "imagenet"):
             settings["init"] = Path(settings["init"])
         settings["momentum"] = tuple(settings["momentum"])
+        settings["teachers"] = tuple(map(Path, settings.get("teachers", ())))
         return make_config(**{**settings, "data": Path(settings["data"]), "out": run})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(

@@ -16,7 +16,7 @@ from torch import nn
 from inference.contract import Contract
 from inference.errors import InputError
 from training import checkpoint
-from training.config import TrainConfig, to_flag, to_flags
+from training.config import TrainConfig, make_config, to_flag, to_flags
 from training.device import Runtime
 from training.distributed import Ranks
 from training.optimise import MAX_SKIPPED, Stepper
@@ -283,11 +283,11 @@ def require_same(config: TrainConfig, before: dict[str, Any]) -> None:
     Raises:
         InputError: settings that are not FREE differ.
     """
-    settings = config.to_dict()
+    before = {**make_config(config.data).to_dict(), **before}  # of settings younger than the run
     differing = {
         name: value
-        for name, value in settings.items()
-        if name not in FREE and name in before and before[name] != value
+        for name, value in config.to_dict().items()
+        if name not in FREE and before[name] != value
     }
     if differing.get("epochs", 0) > before["epochs"]:
         del differing["epochs"]

@@ -13,8 +13,11 @@ from training.checkpointing import LAST, load_state
 from training.config import TrainConfig
 from training.data.batches import Batches
 from training.data.cache import Split, open_split
+from training.data.folds import open_fold
+from training.device import find_kind, list_devices
 from training.networks.unet import UNet, stride_of
-from training.weights import take_weights
+from training.records.run_folder import require_free
+from training.weights import open_network, take_weights
 
 
 class Setup(NamedTuple):
@@ -60,8 +63,7 @@ def set_up(config: TrainConfig, rank: int, ranks: int) -> Setup:
             fit, or there is nothing to resume.
     """
     contract = Contract(size=config.size, provenance={"arch": config.arch, "width": config.width})
-    training = open_split(config.data, "train", config.size)
-    validation = open_split(config.data, "valid", config.size)
+    training, validation = open_data(config)
     batches = Batches(training, config, rank, ranks)
     require_statistics(config, batches.share * (ranks if config.sync_batchnorm else 1))
     data = {"train": training.describe(), "valid": validation.describe()}
@@ -72,6 +74,16 @@ def set_up(config: TrainConfig, rank: int, ranks: int) -> Setup:
         take_weights(network, config)
     state, remarks = load_state(config, data) if resume else (None, [])
     return Setup(contract, training, validation, batches, network, data, resume, state, remarks)
+
+
+def open_data(config: TrainConfig) -> tuple[Split, Split]:
+    """The images to train on and those to validate on."""
+    if config.fold is not None:
+        return open_fold(config.data, config.fold, config.size)
+    training, validation = (
+        open_split(config.data, split, config.size) for split in ("train", "valid")
+    )
+    return training, validation
 
 
 def require_statistics(config: TrainConfig, images: int) -> None:
@@ -90,3 +102,23 @@ def require_statistics(config: TrainConfig, images: int) -> None:
             "normalisation a single value; use a batch of 2 per device and part, or "
             f"--size {2 * config.size}"
         )
+
+
+def rehearse(config: TrainConfig) -> int:
+    """Checks what would make every process fail, and makes the caches; the number of processes.
+
+    Raises:
+        InputError: something would.
+    """
+    if int(os.environ.get("RANK_SIZE", 1)) > 1 and "RANK_ID" in os.environ:
+        raise InputError(
+            f"RANK_ID={os.environ['RANK_ID']}: set, as in a loop over the devices; this command starts a "
+            "process for each device itself: run it once, without the loop"
+        )
+    kind = find_kind(config.device, config.device_flag)
+    processes = len(list_devices(kind, config.devices))
+    require_free(config)
+    set_up(config, 0, processes * config.nodes)
+    for teacher in config.teachers:
+        open_network(teacher)
+    return processes

@@ -15,14 +15,14 @@ from training.arguments import read_config
 from training.checkpointing import AgreedError, Checkpointer, StoppedError, StopSignals
 from training.config import TrainConfig
 from training.device import Runtime, explain_memory
-from training.distributed import Ranks, ending_at_once
-from training.launch import launch, must_launch, require_host
+from training.distil import Teachers
+from training.distributed import Ranks, ending_at_once, launch, must_launch, require_host
 from training.loss import LOSSES
 from training.optimise import Stepper
 from training.precision import compile_network
 from training.records.journal import open_journal
 from training.records.plots import draw_overlays
-from training.setup import set_up
+from training.setup import rehearse, set_up
 from training.validate import validate
 
 
@@ -63,6 +63,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
     runtime.place(network)
     replica = ranks.replicate(runtime.precision.lower(network), config.compress_gradients)
     criterion = LOSSES[config.loss]
+    teachers = Teachers(config.teachers, config.teacher_share, config.size, runtime)
     step = Stepper(network, replica, config, runtime, ranks, len(batches))
     parts = len(batches) * config.accumulate
     ran_on = runtime.describe()
@@ -83,9 +84,10 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
         network.train()
         replica.train()
         for images, masks in journal.track(batches(epoch, checkpointer.progress.step), epoch):
+            images, masks = runtime.send(images), runtime.send(masks)
             with runtime.precision.autocast():
-                logits = forward(runtime.send(images))
-            loss = criterion(logits, runtime.send(masks))
+                logits = forward(images)
+            loss = criterion(logits, teachers.blend(images, masks))
             step(loss)
             journal.step(loss, len(images), step.lr)
             checkpointer.step()
@@ -104,4 +106,6 @@ if __name__ == "__main__":
         arguments = sys.argv[1:]
         chosen = read_config(arguments)
         require_host(chosen.addr)
-        sys.exit(launch(chosen, arguments) if must_launch(chosen) else train(chosen))
+        if must_launch(chosen):
+            sys.exit(launch(chosen, rehearse(chosen), arguments))
+        sys.exit(train(chosen))

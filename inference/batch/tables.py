@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from inference.batch.overview import Overview
 from inference.batch.writer import Done
 from inference.files import replacing
 from inference.masks.morphometry import Measures, to_millimetres
@@ -32,3 +33,13 @@ def write_table(path: Path, names: Iterable[str], rows: Iterable[Iterable[object
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows(rows)
+
+
+MEASURES = Overview(
+    "csv",
+    "measures.csv",
+    "size and shape of lesions",
+    lambda path, results: write_measures(
+        path, (done for _, done in results.done), results.mm_per_pixel
+    ),
+)

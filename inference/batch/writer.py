@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from inference.images.pixels import Source
+from inference.masks.formats.registry import FORMATS
 from inference.masks.morphometry import Measures
-from inference.masks.segmentation import ENDINGS, Product, Segmentation
+from inference.masks.segmentation import Segmentation
 
 
 class MaskRow(NamedTuple):
@@ -39,7 +40,7 @@ class Writer:
 
     Attributes:
         stems: where each image's files go, relative to `output`, without their endings.
-        save: products, or csv for the measures.
+        save: names of formats, or csv for the measures.
     """
 
     output: Path
@@ -57,12 +58,12 @@ class Writer:
         return Done(row, lesion.measures if "csv" in self.save else None)
 
 
-def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> dict[Product, Path]:
-    """Writes the products of one image, all of them or none, and returns their paths."""
+def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> dict[str, Path]:
+    """Writes one image in the formats that `save` names, in all of them or none; returns the paths."""
     paths = product_paths(stem, save)
     try:
-        for path in paths.values():
-            lesion.save(path)
+        for name, path in paths.items():
+            FORMATS[name].write(lesion, path)
     except Exception:
         for path in paths.values():
             with suppress(OSError):  # no such file, or a folder that is in the way
@@ -71,10 +72,10 @@ def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> d
     return paths
 
 
-def product_paths(stem: Path, save: Iterable[str]) -> dict[Product, Path]:
-    """The files of one image that `save` asks for, by product."""
+def product_paths(stem: Path, save: Iterable[str]) -> dict[str, Path]:
+    """The files of one image in the formats that `save` names, by format."""
     return {
-        product: stem.with_name(stem.name + ending)
-        for product, ending in ENDINGS.items()
-        if product in save
+        name: stem.with_name(stem.name + found.ending)
+        for name, found in FORMATS.items()
+        if name in save
     }

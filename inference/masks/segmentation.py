@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from inference.contract import Contract
-from inference.errors import InputError
-from inference.files import write_json
 from inference.images.pixels import Source, read_image
-from inference.images.write import write_image
-from inference.masks.drawing import draw_outline, find_border
-from inference.masks.formats import encode_geojson, encode_rle
+from inference.masks.drawing import draw_outline
+from inference.masks.formats.registry import find_format
 from inference.masks.morphometry import Measures, measure_lesion
-from inference.masks.png import write_mask, write_runs
-from inference.masks.postprocess import find_lesion, stretch
+from inference.masks.postprocess import find_lesion
 from inference.masks.runlength import RunLengths
-
-Product = Literal["mask", "overlay", "contour", "rle", "geojson", "probability"]
-ENDINGS: dict[Product, str] = {  # of their files' names
-    "mask": "_segmentation.png",
-    "overlay": "_overlay.jpg",
-    "contour": "_contour.png",
-    "rle": "_rle.json",
-    "geojson": ".geojson",
-    "probability": "_probability.png",
-}
-SUFFIXES: dict[str, Product] = {  # of names that end in none of these
-    ".png": "mask",
-    ".jpg": "overlay",
-    ".jpeg": "overlay",
-    ".json": "rle",
-    ".geojson": "geojson",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,30 +94,4 @@ class Segmentation:
             OSError: it cannot be written.
         """
         path = Path(path)
-        WRITERS[name_product(path)](self, path)
-
-
-def name_product(path: Path) -> Product:
-    """What a file's name asks for."""
-    for product, ending in ENDINGS.items():
-        if path.name.endswith(ending):
-            return product
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: unknown format; the name must end in {' '.join(SUFFIXES)}")
-    return SUFFIXES[path.suffix.lower()]
-
-
-def to_levels(segmentation: Segmentation) -> np.ndarray:
-    """The probability at the image's own size: (H, W) uint8, 0 to 255."""
-    stretched = stretch(segmentation.probability, segmentation.height, segmentation.width)
-    return np.rint(255 * stretched).astype(np.uint8)
-
-
-WRITERS: dict[Product, Callable[[Segmentation, Path], None]] = {
-    "mask": lambda lesion, path: write_runs(path, lesion.lesion),
-    "overlay": lambda lesion, path: write_image(path, lesion.overlay()),
-    "contour": lambda lesion, path: write_mask(path, find_border(lesion.mask)),
-    "rle": lambda lesion, path: write_json(path, encode_rle(lesion.mask)),
-    "geojson": lambda lesion, path: write_json(path, encode_geojson(lesion.mask)),
-    "probability": lambda lesion, path: write_image(path, to_levels(lesion)),
-}
+        find_format(path).write(self, path)

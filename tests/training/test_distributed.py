@@ -69,3 +69,13 @@ def test_one_process_alone_goes_down_the_same_path() -> None:
         network = torch.nn.Linear(1, 1)
         assert ranks.replicate(network, compress=True) is network
         assert ranks.any(True) and not ranks.any(False)
+
+
+@pytest.mark.parametrize("wrong", ["--data /nowhere", "--batch-size 3", "--addr no.such.invalid"])
+def test_what_stops_every_process_is_said_once(
+    wrong: str, train_in_process: Any, tmp_path: Path
+) -> None:
+    """Before torchrun starts, which would add a traceback."""
+    said = train_in_process(*wrong.split(), "--out", tmp_path / "run", ranks=2, code=2)
+    assert said.startswith("error: ") and said.count("\n") == 1, said
+    assert not list(tmp_path.iterdir())

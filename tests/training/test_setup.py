@@ -16,8 +16,8 @@ from inference.lock import Lock
 from tests.source_tree import ROOT
 from training.config import TrainConfig, make_config
 from training.device import Runtime, find_kind, list_devices
-from training.launch import launch, must_launch, require_host, split_address
-from training.setup import set_up
+from training.distributed import must_launch, require_host, split_address
+from training.setup import rehearse, set_up
 
 TINY = {"width": 2, "size": 16, "batch_size": 4, "epochs": 1}
 
@@ -54,6 +54,7 @@ def configure(dataset: Path, out: Path, **changes: Any) -> TrainConfig:
         ({"batch_size": 2}, "--batch-size 2: one image of --size 16 at a time"),
         ({"init": Path("/nowhere.pt")}, "/nowhere.pt: no such checkpoint"),
         ({"resume": True}, "--resume: .* is not a run"),
+        ({"teachers": (Path("/nowhere.pt"),)}, "/nowhere.pt: no such checkpoint"),
     ],
 )
 def test_errors_that_all_would_raise_are_raised_once(
@@ -65,29 +66,23 @@ def test_errors_that_all_would_raise_are_raised_once(
 ) -> None:
     for name in ("RANK_ID", "RANK_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("training.launch.run_processes", fail)
     config = configure(changes.pop("data", dataset), tmp_path / "run", **changes)
     with pytest.raises(InputError, match=named):
-        launch(config, [])
+        rehearse(config)
     assert not list(tmp_path.iterdir())
 
 
-def fail(*arguments: object) -> None:
-    raise AssertionError("processes were started")
-
-
 def test_a_folder_of_another_run_or_of_photographs_is_left_alone(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("training.launch.run_processes", fail)
     config = configure(dataset, tmp_path)
     lock = Lock(tmp_path)
     with pytest.raises(InputError, match="another run is at work there"):
-        launch(config, [])
+        rehearse(config)
     lock.release()
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(InputError, match="holds files but is not a run"):
-        launch(config, [])
+        rehearse(config)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
@@ -95,11 +90,10 @@ def test_a_loop_over_the_devices_is_refused(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ModelZoo's script starts main.py once per device, and numbers them."""
-    monkeypatch.setattr("training.launch.run_processes", fail)
     monkeypatch.setenv("RANK_SIZE", "8")
     monkeypatch.setenv("RANK_ID", "3")
     with pytest.raises(InputError, match=r"RANK_ID=3: .* without the loop"):
-        launch(configure(dataset, tmp_path / "run", multiprocessing_distributed=True), [])
+        rehearse(configure(dataset, tmp_path / "run", multiprocessing_distributed=True))
 
 
 @pytest.fixture
@@ -123,7 +117,7 @@ def test_the_cpu_is_never_taken_for_devices_that_were_asked_for(
 ) -> None:
     config = configure(dataset, tmp_path / "run", device="auto", **changes)
     with pytest.raises(InputError, match=f"^{config.device_flag}: .*--device cpu"):
-        launch(config, []) if must_launch(config) else Runtime("auto", flag=config.device_flag)
+        rehearse(config) if must_launch(config) else Runtime("auto", flag=config.device_flag)
 
 
 @pytest.mark.usefixtures("without_accelerator")
