@@ -10,8 +10,9 @@ SOC_VERSION ?= auto
 ARGS ?=
 
 # A path may have blanks in it; of several paths, none may.
-path = $(if $(word 2,$(1)),'$(1)',$(1))
-paths = $(if $(shell [ -e '$(1)' ] && echo yes),'$(1)',$(1))
+quote = '$(subst ','\'',$(1))'
+path = $(if $(word 2,$(1))$(findstring ',$(1)),$(quote),$(1))
+paths = $(if $(shell [ -e $(quote) ] && echo yes),$(quote),$(1))
 data = $(call path,$(DATA))
 raw = $(call path,$(RAW))
 
@@ -74,24 +75,24 @@ train-folds: .venv/installed  ## cross-validation on DATA, after make prepare AR
 	for fold in $(folds); do $(RUN) training.train --data $(data) --fold $$fold --out runs/fold-$$fold $(ARGS) || exit; done
 	$(RUN) training.compare $(folds:%=runs/fold-%)
 
-# As Ascend ModelZoo does: 16 images per device, learning rate in proportion. On a CPU: ARGS='--device cpu'.
+# As Ascend ModelZoo does; its four scripts in test/ are these. On a CPU: ARGS='--device cpu'.
 EPOCHS ?=
-RECIPE ?= reference
 NODES ?= 1
-ADDR ?= localhost:0
-on-devices = $(BIN)/torchrun --nnodes $(NODES) --nproc-per-node $* --rdzv-backend c10d --rdzv-endpoint $(ADDR) \
-	-m training.train --data $(data) --recipe $(RECIPE) --batch-size $$(($* * $(NODES) * 16)) \
-	--lr $$(awk 'BEGIN { print $* * $(NODES) * 2e-4 }') --amp
+ADDR ?=
+number = $(shell echo '$*' | grep -x '[1-9][0-9]*')
+devices = $(or $(number),$(error make $@: the number of devices must be 1 or more, as in make train-8p))
+on-devices = PYTHON=$(BIN)/python NODES=$(NODES) ADDR=$(ADDR) test/train.sh $(devices)
 
 train-%p: .venv/installed  ## train on % devices, 150 epochs or EPOCHS, into runs/%p-full; NODES and ADDR for more machines
-	$(on-devices) --epochs $(or $(EPOCHS),150) --out runs/$*p-full $(ARGS)
+	$(on-devices) full $(or $(EPOCHS),150) --data $(data) $(ARGS)
 
 perf-%p: .venv/installed  ## training speed on % devices: 10 epochs or EPOCHS, into runs/%p-perf
-	$(on-devices) --epochs $(or $(EPOCHS),10) --out runs/$*p-perf $(ARGS)
+	$(on-devices) perf $(or $(EPOCHS),10) --data $(data) $(ARGS)
 
 # The newest run, but for those that only measured speed.
-newest = $(patsubst %/best.pt,%,$(firstword $(filter-out runs/%-perf/best.pt,$(shell ls -t runs/*/best.pt 2>/dev/null))))
-trained = $(or $(RUN_FOLDER),$(newest),$(error no trained network in runs/; run make train, or give RUN_FOLDER=folder))
+newest = $(shell ls -t runs/*/best.pt 2>/dev/null | grep -v '^runs/[0-9]*p-perf' | head -1 | sed 's|/best.pt$$||')
+runs = $(if $(wildcard runs/*), (there are $(notdir $(wildcard runs/*))))
+trained = $(or $(RUN_FOLDER),$(newest),$(error no trained network in runs/$(runs); run make train, or give RUN_FOLDER=folder))
 # The file that export writes, and int8 and om read; other commands use the shipped model without MODEL.
 onnx = $(or $(MODEL),model.onnx)
 chosen = $(if $(MODEL),--model $(call paths,$(MODEL)))
