@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import onnx
 from onnx import TensorProto, helper
@@ -63,6 +63,14 @@ def record_precision(
         contract, provenance={**contract.provenance, "precision": precision}
     )
     helper.set_model_props(model, {METADATA_KEY: converted.to_json()})
+
+
+def replace_contract(path: Path, entries: dict[str, Any], target: Path) -> None:
+    """Writes a model file with other entries in its contract; what it computes stays byte by byte."""
+    model = onnx.load(path)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+    entry.value = dataclasses.replace(Contract.from_json(entry.value), **entries).to_json()
+    save_model(model, target)
 
 
 def drop_unused_tensors(model: onnx.ModelProto) -> None:
