@@ -16,7 +16,7 @@ data = $(call path,$(DATA))
 raw = $(call path,$(RAW))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train weights export segment evaluate reproduce int8 om app bench doctor npu-shell
+.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor npu-shell
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,12 @@ prepare: .venv/installed  ## check, split and cache the data set in RAW, into DA
 train: .venv/installed  ## train on DATA, into RUN_FOLDER or runs/latest
 	$(RUN) training.train --data $(data) --out $(call path,$(or $(RUN_FOLDER),runs/latest)) $(ARGS)
 
+FOLDS ?= 5
+folds = $(shell seq 0 $$(($(FOLDS) - 1)))
+train-folds: .venv/installed  ## cross-validation on DATA, after make prepare ARGS='--folds 5': FOLDS networks, into runs/fold-0 ...
+	for fold in $(folds); do $(RUN) training.train --data $(data) --fold $$fold --out runs/fold-$$fold $(ARGS) || exit; done
+	$(RUN) training.compare $(folds:%=runs/fold-%)
+
 # As Ascend ModelZoo does: 16 images per device, learning rate in proportion. On a CPU: ARGS='--device cpu'.
 EPOCHS ?=
 RECIPE ?= reference
@@ -113,6 +119,9 @@ int8: .venv/installed  ## MODEL or model.onnx -> -int8.onnx, calibrated and chec
 
 om: .venv/installed  ## MODEL or model.onnx -> .om for the Ascend chip SOC_VERSION
 	$(RUN) export.to_om $(call path,$(onnx)) $(call path,$(onnx:.onnx=.om)) --soc-version $(SOC_VERSION) $(ARGS)
+
+web: .venv/base  ## write a page that runs the shipped model, or MODEL, in the browser, into build/web
+	$(RUN) export.to_web build/web $(chosen) $(ARGS)
 
 app: .venv/installed  ## open the demo in the browser, with the shipped models or MODEL
 	$(RUN) app $(chosen) $(ARGS)

@@ -53,7 +53,6 @@ WORDS = {
     "asymmetry": ("Asymmetry (0 if symmetric)", "不对称度（0 为对称）"),
     "border_percent": ("Image border touched", "触及画面边缘"),
     "mean_probability": ("Mean probability inside", "区域内平均概率"),
-    "uncertainty": ("Uncertainty (0 certain, 1 a guess)", "不确定度（0 确定，1 猜测）"),
 }
 ENGLISH = {key: english for key, (english, _) in WORDS.items()}
 CHINESE = {key: chinese for key, (_, chinese) in WORDS.items()}

@@ -7,13 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from export.corruptions import CORRUPTIONS
 from export.torch_subjects import reference_subject
 from inference.benchmark.comparison import compare_subjects
 from inference.benchmark.subjects import open_subjects
 from inference.benchmark.table import to_markdown
 from inference.cli import track
-from inference.images.pixels import read_image
+from inference.images.pixels import read_image, read_mask
 from inference.images.write import write_image
 from inference.machine import processor
 from inference.markdown import tabulate
@@ -107,9 +109,11 @@ def describe_corruptions(model: Path, pairs: Pairs, threads: int) -> str:
     for name, corrupt in track(CORRUPTIONS.items(), "corruptions", len(CORRUPTIONS)):
         with tempfile.TemporaryDirectory() as folder:
             corrupted: Pairs = {}
-            for image, (path, mask) in pairs.items():
-                corrupted[image] = Path(folder, f"{len(corrupted)}.png"), mask
-                write_image(corrupted[image][0], corrupt(read_image(path)))
+            for number, (key, (path, mask_path)) in enumerate(pairs.items()):
+                image, mask = corrupt(read_image(path), read_mask(mask_path))
+                corrupted[key] = Path(folder, f"{number}.png"), Path(folder, f"{number}-mask.png")
+                for file, pixels in zip(corrupted[key], (image, 255 * mask.astype(np.uint8))):
+                    write_image(file, pixels)
             found = score_model(segmenter, corrupted, threads)
         rows.append([name, *(f"{found[key]:.4f}" for key in SHOWN), f"{found['failure_rate']:.1%}"])
     return tabulate(

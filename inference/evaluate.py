@@ -6,6 +6,7 @@ python -m inference.evaluate images/ masks/ --predictions predicted/
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ from inference.cli import (
 from inference.errors import InputError
 from inference.files import write_json
 from inference.machine import choose_threads
-from inference.models import HELD_OUT, SHIPPED, read_held_out
+from inference.models import SHIPPED, SPLITS, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model, score_predictions
 from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
@@ -80,14 +81,16 @@ def evaluate(
 
 
 def warn_of_training_images(pairs: Pairs) -> None:
-    """Says so if the model that ships may have been trained on some of the images."""
-    held_out = read_held_out("test")
-    known = [name for name in pairs if name.upper().startswith("ISIC_") and name not in held_out]
-    if known:
+    """Says so if the model that ships was trained or chosen on some of the images."""
+    splits = read_splits()
+    found = Counter(splits.get(name.upper(), "unknown") for name in pairs)
+    seen = [name for name in pairs if splits.get(name.upper()) in ("train", "valid")]
+    if seen:
         warn(
-            f"warning: {len(known)} of {len(pairs)} images, the first is {known[0]}, are not in the "
-            f"test split of {HELD_OUT.name}: if they belong to ISIC 2018 Task 1, {SHIPPED.name} was "
-            "trained or chosen on them, and these scores flatter it; inference.reproduce leaves them out"
+            f"warning: {SHIPPED.name} was trained on {found['train']} of the {len(pairs)} images and "
+            f"chosen on {found['valid']}, the first is {seen[0]}, so these scores flatter it; "
+            f"{found['test']} are of its test split, {found['unknown']} are not in {SPLITS.name}; "
+            "inference.reproduce scores the test split alone"
         )
 
 

@@ -31,6 +31,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "export.to_onnx": ("{nowhere} {out}.onnx", "nowhere"),
     "export.to_int8": ("{nowhere} {out}.onnx --images {nowhere}", "nowhere"),
     "export.to_fp16": ("{nowhere} {out}.onnx", "nowhere"),
+    "export.to_web": ("{out} --model {nowhere}", "nowhere"),
     "export.to_om": ("{nowhere} {out}.om --soc-version Ascend310P3", "nowhere"),
     "export.benchmark": ("{nowhere}", "nowhere"),
     "export.sweep": ("{nowhere} {nowhere} {nowhere}", "nowhere"),

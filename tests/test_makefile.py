@@ -221,6 +221,13 @@ def test_names_of_what_is_written(folder: Path) -> None:
     assert (call := record("train")[0])[call.index("--out") + 1] == "runs/latest"
 
 
+def test_every_fold_is_trained_and_compared(folder: Path) -> None:
+    *trainings, comparison = record("train-folds", FOLDS="3")
+    assert [dict(pairwise(call))["--fold"] for call in trainings] == ["0", "1", "2"]
+    runs = [dict(pairwise(call))["--out"] for call in trainings]
+    assert comparison[2:] == ("training.compare", *runs)
+
+
 def test_devices_share_out_batch_and_learning_rate(folder: Path) -> None:
     """16 images and 2e-4 for each device, as ModelZoo has them."""
     (call,) = record("train-8p", NODES="2")

@@ -16,7 +16,7 @@ from torch import nn
 from inference.contract import Contract
 from inference.errors import InputError
 from training import checkpoint
-from training.config import TrainConfig
+from training.config import TrainConfig, make_config
 from training.device import Runtime
 from training.distributed import Ranks
 from training.optimise import Stepper
@@ -222,6 +222,7 @@ def require_same(config: TrainConfig, before: dict[str, Any]) -> None:
     Raises:
         InputError: a setting that is not FREE differs.
     """
+    before = {**make_config(config.data).to_dict(), **before}  # of settings younger than the run
     for name, value in config.to_dict().items():
         if name not in FREE and before.get(name) != value:
             raise InputError(

@@ -35,20 +35,28 @@ class TrainConfig:
 
     data: Path
     """Data set: a folder that training.prepare wrote."""
+    fold: int | None = None
+    """Cross-validation: train on all folds of training.prepare --folds but this one, from 0, and
+    validate on it; default: train and valid as they are."""
     out: Path = Path("runs/latest")
     """Folder for the run. An earlier run there is renamed first, unless --resume."""
     resume: Flag = False
     """Continue the run in --out from its last checkpoint, with the same settings."""
     init: Literal["imagenet"] | Path | None = None
     """Initial weights: a checkpoint, ours or the public reference's, or "imagenet" for the encoder of
-    attunet_lite0; random by default. Your test images must not be among those a checkpoint was trained
-    on, or your scores will be too good."""
+    attunet_lite0 or attunet_lite2; random by default. Your test images must not be among those a
+    checkpoint was trained on, or your scores will be too good."""
+    teachers: tuple[Path, ...] = ()
+    """Checkpoints to learn from as well (knowledge distillation): their mean prediction is blended into
+    each mask. What holds for --init and test images holds for them too."""
+    teacher_share: float = 0.5
+    """Share of the teachers in what is learnt; the rest is the mask."""
     recipe: Recipe = "default"
     """Set of defaults; "reference" is the published training, to the letter. Other flags override it."""
 
     arch: Arch = "attunet"
     """Network: a U-Net with plain or recurrent residual (r2) blocks and optional attention gates (att);
-    attunet_lite0 has the lighter encoder of EfficientNet-Lite0."""
+    attunet_lite0 and attunet_lite2 have the lighter encoders of EfficientNet-Lite."""
     width: int = 64
     """Channels of the first level; 64 in the papers. A quarter of the width is 1/16 of the cost."""
     size: int = DEFAULT_SIZE
@@ -127,12 +135,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         indices = self.device_list.split(",") if self.device_list else []
         rules = {
+            "fold": (self.fold is None or self.fold >= 0, "at least 0"),
             "width": (self.width >= 2, "at least 2"),
             "augmentation": (
                 self.augmentation in AUGMENTATIONS,
                 f"one of {', '.join(AUGMENTATIONS)}",
             ),
             "loss": (self.loss in LOSSES, f"one of {', '.join(LOSSES)}"),
+            "teacher_share": (0 <= self.teacher_share <= 1, "from 0 to 1"),
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "accumulate": (self.accumulate >= 1, "at least 1"),
@@ -182,12 +192,13 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in checkpoints and config.json."""
-        plain = {Path: str, tuple: list}
-        entries = dataclasses.asdict(self)
-        return {
-            key: next((to(value) for kind, to in plain.items() if isinstance(value, kind)), value)
-            for key, value in entries.items()
-        }
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return [plain(item) for item in value]
+            return str(value) if isinstance(value, Path) else value
+
+        return {key: plain(value) for key, value in dataclasses.asdict(self).items()}
 
 
 # What LeeJunHyun/Image_Segmentation and Ascend ModelZoo's AttU_Net do, without their bugs.

@@ -18,8 +18,10 @@ from inference.scoring.metrics import average_scores
 from training.checkpointing import LAST, Checkpointer, StoppedError, StopSignals, load_state
 from training.config import TrainConfig, read_config
 from training.data.batches import Batches
-from training.data.cache import open_split
+from training.data.cache import Split, open_split
+from training.data.folds import open_fold
 from training.device import Runtime, explain_memory
+from training.distil import Teachers
 from training.distributed import Ranks, ending_at_once, launch, must_launch
 from training.loss import LOSSES
 from training.networks.unet import UNet
@@ -56,8 +58,7 @@ def train(config: TrainConfig) -> int:
 def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignals) -> None:
     """The training itself, in one process of several."""
     contract = Contract(size=config.size, provenance={"arch": config.arch, "width": config.width})
-    training = open_split(config.data, "train", config.size)
-    validation = open_split(config.data, "valid", config.size)
+    training, validation = open_data(config)
     batches = Batches(training, config, ranks.rank, ranks.count)
     resume = config.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
@@ -70,6 +71,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
     runtime.place(network)
     replica = ranks.replicate(runtime.precision.lower(network), config.compress_gradients)
     criterion = LOSSES[config.loss]
+    teachers = Teachers(config.teachers, config.teacher_share, config.size, runtime)
     step = Stepper(network, replica, config, runtime, ranks, len(batches))
     parts = len(batches) * config.accumulate
     journal = open_journal(config, ranks, parts, resume, runtime.describe())
@@ -85,9 +87,10 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
         network.train()
         replica.train()
         for images, masks in journal.track(batches(epoch, checkpointer.progress.step), epoch):
+            images, masks = runtime.send(images), runtime.send(masks)
             with runtime.precision.autocast():
-                logits = forward(runtime.send(images))
-            loss = criterion(logits, runtime.send(masks))
+                logits = forward(images)
+            loss = criterion(logits, teachers.blend(images, masks))
             step(loss)
             journal.step(loss, len(images), step.lr)
             checkpointer.step()
@@ -99,6 +102,16 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
             draw_overlays(overlays, step.network, validation, counts, runtime, contract.threshold)
     journal.say(f"best jaccard {checkpointer.progress.best:.4f}: {config.out / 'best.pt'}")
     journal.close()
+
+
+def open_data(config: TrainConfig) -> tuple[Split, Split]:
+    """The images to train on and those to validate on."""
+    if config.fold is not None:
+        return open_fold(config.data, config.fold, config.size)
+    training, validation = (
+        open_split(config.data, split, config.size) for split in ("train", "valid")
+    )
+    return training, validation
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from inference.errors import InputError
 from training import checkpoint
 from training.config import TrainConfig
 from training.networks import reference
-from training.networks.efficientnet_lite import EfficientNetLite0, load_imagenet
+from training.networks.efficientnet_lite import PRETRAINED, EfficientNetLite, load_imagenet
 from training.networks.unet import NETWORKS, Arch, UNet
 
 # Entries under which scripts save a state dict, and what wrappers of a network put before its keys.
@@ -81,8 +81,8 @@ def take_weights(network: UNet, config: TrainConfig) -> None:
         InputError: they cannot be opened, or are of another network.
     """
     if config.init == "imagenet":
-        if not isinstance(network.encoder, EfficientNetLite0):
-            fitting = [name for name in NETWORKS if NETWORKS[name].encoder is EfficientNetLite0]
+        if not isinstance(network.encoder, EfficientNetLite):
+            fitting = [name for name, parts in NETWORKS.items() if parts.encoder in PRETRAINED]
             raise InputError(
                 f"--init imagenet: there are no such weights for --arch {network.arch}; "
                 f"use --arch {' or '.join(fitting)}"

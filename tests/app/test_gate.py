@@ -151,7 +151,7 @@ def test_hosts() -> None:
 
 
 def test_examples_are_photographs_that_were_not_trained_on() -> None:
-    with SHIPPED.with_suffix(".held-out.csv").open(encoding="utf-8") as table:
+    with SHIPPED.with_suffix(".splits.csv").open(encoding="utf-8") as table:
         split = {row["name"]: row["split"] for row in csv.DictReader(table)}
     names = [Path(path).stem for (path,) in EXAMPLES]
     assert len(names) == 6 and {split.get(name) for name in names} == {"test"}

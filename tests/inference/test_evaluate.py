@@ -11,7 +11,7 @@ from inference.errors import InputError
 from inference.evaluate import evaluate
 from inference.images.write import write_image
 from inference.masks.png import write_mask
-from inference.models import SHIPPED, read_held_out
+from inference.models import SHIPPED, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.metrics import METRICS
 from inference.segment import segment
@@ -141,14 +141,25 @@ def test_training_images_of_the_shipped_model_are_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images, truths = tmp_path / "images", tmp_path / "truths"
-    names = ["ISIC_9999999", min(read_held_out("test")), "my photo"]
+    splits = read_splits()
+    train, valid, test = (
+        min(name for name in splits if splits[name] == split)
+        for split in ("train", "valid", "test")
+    )
+    names = [test, train.lower(), valid, "ISIC_9999999", "my photo"]
     for name in names:
         write_image(images / f"{name}.jpg", np.full((30, 40, 3), 200, np.uint8))
         write_mask(truths / f"{name}_segmentation.png", np.eye(30, 40, dtype=bool))
     evaluate(images, truths)
-    warning = capsys.readouterr().err
-    assert "warning: 1 of 3 images, the first is ISIC_9999999" in warning
+    warning = " ".join(capsys.readouterr().err.split())
+    assert "trained on 1 of the 5 images and chosen on 1" in warning
+    assert "1 are of its test split, 2 are not in attunet_lite0.splits.csv" in warning
     evaluate(images, truths, model=SHIPPED)  # named: it is the user's to know
+    assert "warning" not in capsys.readouterr().err
+    for name in (train.lower(), valid):
+        (images / f"{name}.jpg").unlink()
+        (truths / f"{name}_segmentation.png").unlink()
+    evaluate(images, truths)  # held out, or not known to the model's data
     assert "warning" not in capsys.readouterr().err
 
 

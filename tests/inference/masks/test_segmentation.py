@@ -11,7 +11,8 @@ import pytest
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_levels, read_mask
-from inference.masks.segmentation import ENDINGS, Segmentation, name_product
+from inference.masks.formats.registry import FORMATS, find_format
+from inference.masks.segmentation import Segmentation
 
 
 @pytest.fixture
@@ -45,7 +46,13 @@ def test_what_is_drawn_and_measured(lesion: Segmentation) -> None:
 
 
 def test_the_name_chooses_the_format(lesion: Segmentation, tmp_path: Path) -> None:
-    for ending in ("a.png", "a.jpg", "a.json", "a.geojson", *ENDINGS.values()):
+    for ending in (
+        "a.png",
+        "a.jpg",
+        "a.json",
+        "a.geojson",
+        *(each.ending for each in FORMATS.values()),
+    ):
         lesion.save(str(tmp_path / ending))
     for name in ("a.png", "_segmentation.png"):
         assert np.array_equal(read_mask(tmp_path / name), lesion.mask)
@@ -57,8 +64,8 @@ def test_the_name_chooses_the_format(lesion: Segmentation, tmp_path: Path) -> No
     assert read_image(tmp_path / "a.jpg").shape == (32, 48, 3)
     assert json.loads((tmp_path / "a.json").read_text())["size"] == [32, 48]
     assert json.loads((tmp_path / "a.geojson").read_text())["type"] == "Feature"
-    for product, ending in ENDINGS.items():
-        assert name_product(Path(f"photo_mask.jpg{ending}")) == product
+    for found in FORMATS.values():
+        assert find_format(Path(f"photo_mask.jpg{found.ending}")) == found
     for name in ("mask.tif", "mask"):
         with pytest.raises(
             InputError, match=rf"{name}: unknown format; the name must end in \.png"
