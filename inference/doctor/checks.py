@@ -22,7 +22,8 @@ from inference.version import PROJECT
 VARIANTS = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2"}
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"),
-    *("ASCEND_TOOLKIT_HOME", "TORCH_DEVICE_BACKEND_AUTOLOAD", "PYTHONPATH", "LD_LIBRARY_PATH"),
+    *("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH", "TORCH_DEVICE_BACKEND_AUTOLOAD"),
+    *("PYTHONPATH", "LD_LIBRARY_PATH"),
 )
 INSTALL = "make setup, or pip install -e ."
 LIST_PROVIDERS = (
