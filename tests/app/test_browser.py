@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.page import EXAMPLES
+from app.tabs.shared import EXAMPLES
 from inference.batch.options import SegmentOptions
 from inference.segment import segment
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from app.gate import REFUSED, Uploads, list_hosts
-from app.page import EXAMPLES, HERE
+from app.page import HERE
+from app.tabs.shared import EXAMPLES
 from inference.errors import InputError
 from inference.images.write import write_image
 from inference.models import SHIPPED
@@ -153,7 +154,7 @@ def test_hosts() -> None:
 def test_examples_are_photographs_that_were_not_trained_on() -> None:
     with SHIPPED.with_suffix(".splits.csv").open(encoding="utf-8") as table:
         split = {row["name"]: row["split"] for row in csv.DictReader(table)}
-    names = [Path(path).stem for (path,) in EXAMPLES]
+    names = [path.stem for path in EXAMPLES]
     assert len(names) == 6 and {split.get(name) for name in names} == {"test"}
     credited = (HERE / "examples" / "CREDITS.md").read_text(encoding="utf-8")
     assert all(name in credited for name in names)
