@@ -19,7 +19,7 @@ from app.gate import GatedBlocks, list_hosts
 from app.guard import Guard
 from app.page import FAVICON, STYLE, build_page
 from app.service import Service
-from app.tabs.shared import LANGUAGES
+from app.tabs.languages import LANGUAGES
 from inference.cli import run
 from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8

@@ -7,7 +7,6 @@ from http.cookies import CookieError, SimpleCookie
 COOKIE = "language"  # the switch sets it: en or zh
 
 WORDS = {
-    "title": ("Lesion outlines", "病灶轮廓"),
     "heading": (
         "# Lesion outlines\nUpload a dermoscopic photo. It is deleted from this server within an hour.",
         "# 病灶轮廓\n请上传一张皮肤镜照片。照片会在一小时内从服务器删除。",
@@ -23,7 +22,6 @@ WORDS = {
     "about": ("About the model", "关于模型"),
     "photograph": ("Dermoscopic photo", "皮肤镜照片"),
     "examples": ("Examples", "示例"),
-    "example": ("Example {number}", "示例 {number}"),
     "settings": ("Settings", "设置"),
     "threshold": ("Probability threshold", "概率阈值"),
     "largest": ("Largest region only", "仅保留最大区域"),

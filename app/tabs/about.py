@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.card import describe_model, read_scores
 from app.service import Service
-from app.tabs.shared import LANGUAGES
+from app.tabs.languages import LANGUAGES
 
 FIGURES = ("dice", "jaccard", "sensitivity")
 

@@ -11,7 +11,8 @@ import gradio as gr
 from app.errors import quote, readable, tell, words
 from app.prediction import check_scale, write_figure
 from app.service import Batch, Service
-from app.tabs.shared import LANGUAGES, PRIVATE, add_knobs
+from app.tabs.languages import LANGUAGES
+from app.tabs.shared import PRIVATE, add_knobs
 from inference.batch.writer import Done
 from inference.masks.morphometry import to_millimetres
 from inference.runtime.stream import Failure

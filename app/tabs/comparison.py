@@ -9,14 +9,15 @@ import gradio as gr
 
 from app.errors import readable, words
 from app.service import Comparison, Service
-from app.tabs.shared import LANGUAGES, PRIVATE, Upload, add_examples
+from app.tabs.languages import LANGUAGES, LanguageSwitch
+from app.tabs.shared import PRIVATE, Upload, add_examples
 
 
-def lay_out_comparison(service: Service, changed: list[Any]) -> set[str]:
+def lay_out_comparison(service: Service, switch: LanguageSwitch) -> set[str]:
     """Lays out the tab.
 
     Args:
-        changed: events after which all words are said anew, in another language.
+        switch: the switch of languages, after which results are said anew.
 
     Returns:
         The examples, where the page serves them from.
@@ -52,7 +53,7 @@ def lay_out_comparison(service: Service, changed: list[Any]) -> set[str]:
         return describe(found, first, second, say), *drawn, differs, gr.Accordion(open=False)
 
     gr.on(
-        [photograph.change, first.input, second.input, *changed],
+        [photograph.change, first.input, second.input, switch.changed],
         compare,
         [photograph, first, second],
         [figures, *outlines, difference, examples],

@@ -19,7 +19,8 @@ from app.prediction import (
     predict,
 )
 from app.service import Service
-from app.tabs.shared import LANGUAGES, PRIVATE, Upload, add_examples, add_knobs
+from app.tabs.languages import LANGUAGES, LanguageSwitch
+from app.tabs.shared import PRIVATE, Upload, add_examples, add_knobs
 
 FORGET = 3300  # seconds for which a prediction is kept
 SHOWN: dict[str, Any] = {
@@ -31,11 +32,11 @@ SHOWN: dict[str, Any] = {
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 
 
-def lay_out_one(service: Service, changed: list[Any]) -> set[str]:
+def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
     """Lays out the tab.
 
     Args:
-        changed: events after which all words are said anew, in another language.
+        switch: the switch of languages, after which results are said anew.
 
     Returns:
         The examples, where the page serves them from.
@@ -49,13 +50,13 @@ def lay_out_one(service: Service, changed: list[Any]) -> set[str]:
             examples, served = add_examples(photograph)
         with gr.Column(elem_id="found"):
             with gr.Tabs():
-                with gr.Tab(LANGUAGES("outline")):
+                with switch.name_tab("outline"):
                     outline = gr.Image(elem_id="outline", **SHOWN)
-                with gr.Tab(LANGUAGES("before_after")):
+                with switch.name_tab("before_after"):
                     slider = gr.ImageSlider(elem_id="slider", **SHOWN)
-                with gr.Tab(LANGUAGES("probability")):
+                with switch.name_tab("probability"):
                     heat = gr.Image(elem_id="heat", **SHOWN)
-                with gr.Tab(LANGUAGES("correct")):
+                with switch.name_tab("correct"):
                     gr.Markdown(LANGUAGES("correct_help"))
                     canvas = make_canvas()
                     said_kept = "kept_here" if service.corrections else "pair_offered"
@@ -164,5 +165,5 @@ def lay_out_one(service: Service, changed: list[Any]) -> set[str]:
     canvas.select(measure_scale, None, scale, **HIDDEN).success(**finished)
     scale.input(**finished, trigger_mode="always_last")
     save.click(keep_pair, cuts, [saved, pair], **PRIVATE)
-    gr.on(changed, **finished).success(**on_canvas)
+    switch.changed(**finished).success(**on_canvas)
     return served

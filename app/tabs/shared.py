@@ -1,4 +1,4 @@
-"""What tabs have in common: their words, the gallery of examples, and the knobs of a mask."""
+"""What tabs have in common: the gallery of examples, and the knobs of a mask."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
-from app.i18n import CHINESE, ENGLISH
+from app.tabs.languages import LANGUAGES
 from inference.contract import Contract
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.jpg"))
-LANGUAGES = gr.I18n(**{"en": ENGLISH, "zh": CHINESE, "zh-CN": CHINESE, "zh-TW": CHINESE})
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 Upload = dict[str, Any] | None  # its file is at "path"
