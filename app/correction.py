@@ -48,6 +48,11 @@ class Corrected(Segmentation):
         lesion = find_lesion(self.probability, self.height, self.width, self.contract)
         return find_runs(paint(lesion.mask, self.strokes)) if self.strokes else lesion
 
+    @cached_property
+    def expected_jaccard(self) -> float | None:
+        """As of the model's outline; None for one that a person has corrected."""
+        return None if self.strokes else super().expected_jaccard
+
 
 def paint(mask: np.ndarray, strokes: Sequence[Stroke]) -> np.ndarray:
     """Paints strokes without smoothing, so that no pixel beyond them changes.

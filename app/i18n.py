@@ -67,7 +67,42 @@ WORDS = {
         "The photo with the lesion outlined: {percent} % of the image",
         "已勾画病灶的照片：病灶占画面的 {percent} %",
     ),
-    "no_lesion": ("No lesion was found at this threshold.", "在此阈值下没有找到病灶。"),
+    "sure": (
+        "**Likely good.** Expected overlap with an expert's outline (IoU): {expected}.",
+        "**轮廓较可靠。** 预计与专家轮廓的重叠率（IoU）：{expected}。",
+    ),
+    "doubtful": (
+        "**Check this outline.** Expected overlap with an expert's outline (IoU): {expected}, "
+        "below {limit}.",
+        "**请检查此轮廓。** 预计与专家轮廓的重叠率（IoU）：{expected}，低于 {limit}。",
+    ),
+    "not_a_lesion": (
+        "**This does not look like a dermoscopic photo of a lesion.** Do not rely on the outline.",
+        "**这不像是病灶的皮肤镜照片。** 请勿依赖此轮廓。",
+    ),
+    "no_lesion": (
+        "**No lesion found** at this threshold.",
+        "**在此阈值下没有找到病灶。**",
+    ),
+    "own_threshold": (
+        "**Not judged:** the model can judge outlines only at its own threshold, {threshold}.",
+        "**未评估：** 只有在模型自身的阈值 {threshold} 下才能评估轮廓。",
+    ),
+    "corrected": (
+        "**Corrected by hand.** The model does not judge this outline.",
+        "**已手工修改。** 模型不对此轮廓作评估。",
+    ),
+    "unjudged": (
+        "**Not judged:** this model does not say how far its outlines can be trusted.",
+        "**未评估：** 此模型不提供轮廓的可靠程度。",
+    ),
+    "cut_off": (
+        "The lesion reaches the border of the image: its measures are too small.",
+        "病灶触及画面边缘，测量值偏小。",
+    ),
+    "expected": ("Expected overlap (IoU)", "预计重叠率（IoU）"),
+    "unknown": ("not judged", "未评估"),
+    "check": ("check", "请检查"),
     "measures": ("Measurements", "测量值"),
     "value": ("Value", "数值"),
     "downloads": ("Mask, overlay, GeoJSON and CSV", "掩码、叠加图、GeoJSON 与 CSV"),
@@ -108,7 +143,6 @@ WORDS = {
     "asymmetry": ("Asymmetry (0 if symmetric)", "不对称度（0 为对称）"),
     "border_percent": ("Image border touched", "触及画面边缘的比例"),
     "mean_probability": ("Mean probability inside", "区域内平均概率"),
-    "uncertainty": ("Uncertainty (0 certain, 1 a guess)", "不确定度（0 为确定，1 为猜测）"),
     "scored": (
         "Mean over test images that were not trained on, with the 95 % interval.",
         "未参与训练的测试图像上的均值及 95 % 置信区间。",

@@ -20,6 +20,7 @@ from app.corrections import save_pair
 from app.prediction import PREVIEW, Prediction, draw_preview, predict, shrink_mask
 from app.uploads import find_uploads, hide_path
 from inference.batch.output_paths import name_outputs
+from inference.batch.remarks import doubt
 from inference.batch.tables import write_measures, write_table
 from inference.batch.writer import Done, MaskRow, Writer, write_products
 from inference.contract import Contract
@@ -43,7 +44,7 @@ FIRST_ALONE, SECOND_ALONE = (230, 60, 60), (60, 110, 230)
 
 
 class Batch(NamedTuple):
-    """The results for many images; `archive` holds all of them."""
+    """The results for many images, the most doubtful first; `archive` holds all of them."""
 
     done: list[Done]
     failures: list[Failure]
@@ -164,18 +165,21 @@ class Service:
             self.segmenter, stems, lambda lesion: writer(cut(lesion)), threads=usable_cores()
         )
         done: list[Done] = []
-        outlines: list[tuple[np.ndarray, str]] = []
+        overlays: dict[str, Path] = {}
         for (source, name), result in zip(sources, track(results, len(stems))):
             if isinstance(result, Failure):
                 failures.append(Failure(str(name), hide_path(result.error, source)))
                 continue
             done.append(result._replace(row=result.row._replace(image=str(name))))
-            if len(outlines) < GALLERY:
-                overlay = output / stems[source].with_name(f"{stems[source].name}_overlay.jpg")
-                outlines.append((fit(read_image(overlay), PREVIEW // 2), str(name)))
+            overlays[str(name)] = stems[source].with_name(f"{stems[source].name}_overlay.jpg")
         write_table(output / "masks.csv", MaskRow._fields, (entry.row for entry in done))
         write_table(output / "errors.csv", Failure._fields, failures)
         write_measures(output / "measures.csv", done, mm_per_pixel)
+        done.sort(key=lambda entry: doubt(entry.row))
+        outlines = [
+            (fit(read_image(output / overlays[entry.row.image]), PREVIEW // 2), entry.row.image)
+            for entry in done[:GALLERY]
+        ]
         archive = pack(output, folder / "lesions.zip")
         self.keep_a_while(folder)
         return Batch(done, failures, outlines, archive)

@@ -13,7 +13,7 @@ from app.prediction import check_scale, write_figure
 from app.service import Batch, Service
 from app.tabs.languages import LANGUAGES
 from app.tabs.shared import PRIVATE, add_knobs
-from inference.batch.writer import Done
+from inference.batch.writer import Done, MaskRow
 from inference.masks.morphometry import to_millimetres
 from inference.runtime.stream import Failure
 
@@ -93,8 +93,8 @@ def list_results(batch: Batch, say: dict[str, str], mm_per_pixel: float | None) 
     """A line for each image, as a Markdown table; the zip's tables have all measures."""
     if not batch.done:
         return ""
-    names = ["image", "area_px", "area_percent", "largest_diameter_px"]
-    lines = ["| " + " | ".join(say[name] for name in names) + " |", "|---|---:|---:|---:|"]
+    names = ["image", "expected", "area_px", "area_percent", "largest_diameter_px"]
+    lines = ["| " + " | ".join(say[name] for name in names) + " |", "|---|---|---:|---:|---:|"]
     for entry in batch.done:
         assert entry.measures
         area, diameter = f"{entry.measures.area_px:,} px²", entry.measures.largest_diameter_px
@@ -105,5 +105,14 @@ def list_results(batch: Batch, say: dict[str, str], mm_per_pixel: float | None) 
             longest = f"{write_figure(sizes['largest_diameter_mm'])} mm"
         share = f"{write_figure(entry.measures.area_percent)} %"
         name = quote(entry.row.image).replace("|", "\\|")
-        lines.append(f"| {name} | {area} | {share} | {longest} |")
+        lines.append(f"| {name} | {tell_doubt(entry.row, say)} | {area} | {share} | {longest} |")
     return "\n".join(lines)
+
+
+def tell_doubt(row: MaskRow, say: dict[str, str]) -> str:
+    """What the table says on how far an outline can be trusted."""
+    if row.warning:
+        return say[row.warning.replace(" ", "_")]
+    if row.expected_jaccard is None:
+        return say["unknown"]
+    return f"{row.expected_jaccard:.2f}" + (f" **{say['check']}**" if row.check == "yes" else "")

@@ -21,6 +21,7 @@ from app.prediction import (
 from app.service import Service
 from app.tabs.languages import LANGUAGES, LanguageSwitch
 from app.tabs.shared import PRIVATE, Upload, add_examples, add_knobs
+from app.traffic_light import judge_outline
 
 FORGET = 3300  # seconds for which a prediction is kept
 SHOWN: dict[str, Any] = {
@@ -49,7 +50,8 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
             )
             examples, served = add_examples(photograph)
         with gr.Column(elem_id="found"):
-            with gr.Tabs():
+            light = gr.Markdown(elem_id="light", elem_classes=["light"], min_height=48)
+            with gr.Tabs(overflow_behavior="wrap"):
                 with switch.name_tab("outline"):
                     outline = gr.Image(elem_id="outline", **SHOWN)
                 with switch.name_tab("before_after"):
@@ -116,16 +118,19 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
         request: gr.Request,
     ) -> tuple[Any, ...]:
         if kept is None:
-            return "", gr.Files(None, visible=False)
+            return gr.Markdown("", elem_classes=["light"]), "", gr.Files(None, visible=False)
         say = words(request)
         with readable(kept.path, request):
             mm_per_pixel = check_scale(scale, say)
             lesion = kept.cut(threshold, largest, holes).lesion
             paths = service.save_measured(lesion, kept.path, mm_per_pixel)
         said = list_measures(lesion.measures, say, mm_per_pixel)
-        if not lesion.measures.area_px:
-            said = f"{say['no_lesion']}\n\n{said}"
-        return said, gr.Files([str(path) for path in paths], visible=True)
+        light, reason = judge_outline(lesion, service.contract, say)
+        return (
+            gr.Markdown(reason, elem_classes=["light", light]),
+            said,
+            gr.Files([str(path) for path in paths], visible=True),
+        )
 
     def keep_pair(
         kept: Prediction | None, threshold: float, largest: bool, holes: bool, request: gr.Request
@@ -145,7 +150,7 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
     finished: dict[str, Any] = {
         "fn": finish,
         "inputs": [kept, *knobs],
-        "outputs": [measures, files],
+        "outputs": [light, measures, files],
         **HIDDEN,
     }
     photograph.change(

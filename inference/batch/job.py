@@ -12,6 +12,7 @@ from inference.batch.options import SegmentOptions
 from inference.batch.output_paths import name_outputs
 from inference.batch.overview import Results
 from inference.batch.overviews import OVERVIEWS
+from inference.batch.remarks import remark_on_outlines
 from inference.batch.tables import write_table
 from inference.batch.writer import Done, MaskRow
 from inference.cli import escape_line, track, warn
@@ -103,6 +104,8 @@ class Job:
             f"{len(self.finished)} of {len(self.stems)} images segmented into {self.output}{before} "
             f"in {summary['seconds']:.1f} s, {summary['fps']} images/s"
         )
+        for remark in remark_on_outlines([done.row for _, done in self._in_order(self.finished)]):
+            warn(escape_line(remark))
         return 1 if self.failed else 0
 
     def _collect(self, results: Iterable[tuple[Source, Done | Failure]]) -> None:

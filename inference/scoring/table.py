@@ -34,7 +34,21 @@ def make_table(scores: dict[str, Any]) -> Table:
     )
     worst = ", ".join(f"{entry['image']} {entry['jaccard']:.2f}" for entry in scores["worst"])
     failures = f"failures (jaccard below {FAILURE}): {scores['failure_rate']:.1%}; worst: {worst}"
-    table.caption = escape_markup(
-        escape(f"dice (images) by size of the lesion: {groups}\n{failures}")
-    )
+    lines = [f"dice (images) by size of the lesion: {groups}", failures]
+    if doubt := scores.get("doubt"):
+        lines.append(describe_doubt(doubt))
+    table.caption = escape_markup("\n".join(map(escape, lines)))
     return table
+
+
+def describe_doubt(doubt: dict[str, Any]) -> str:
+    """What `assess_doubt` returned, on one line."""
+    found = ", ".join(
+        f"{share} find {'-' if part is None else f'{part:.0%}'}"
+        for share, part in doubt["found"].items()
+    )
+    auroc = "-" if doubt["auroc"] is None else f"{doubt['auroc']:.3f}"
+    return (
+        f"doubt: of the failures, the most doubtful {found}; AUROC {auroc}; calibration error "
+        f"{doubt['calibration_error']:.3f}; {doubt['suspected']:.1%} said to show no lesion"
+    )

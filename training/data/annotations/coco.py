@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.masks.formats import FIRST, FIVE_BITS, MORE
+from inference.masks.formats.rle import FIRST, FIVE_BITS, MORE
 from training.data.annotations.annotated import Annotated, Shape
 from training.data.annotations.polygons import polygon
 
