@@ -18,7 +18,9 @@ from inference.masks.runlength import RunLengths, find_runs
 from inference.masks.segmentation import Segmentation
 
 MAX_POINTS = 50_000  # of all strokes
-MAX_PLACE = 20_000  # of a point outside the image, and of a radius, in pixels
+MAX_PLACE = 20_000  # of a point, also one outside the image, in pixels
+MAX_RADIUS = 10_000  # OpenCV draws lines of up to 32767
+MAX_MILLIMETRES = 1000
 MAX_PAINTED = 200  # times the image's area, so that nobody keeps the server painting
 
 
@@ -85,23 +87,24 @@ def measure_work(stroke: Stroke) -> float:
 
 
 def read_strokes(given: Any) -> tuple[Stroke, ...]:
-    """Strokes as the page sends them: a list of {"adds": bool, "radius": px, "points": [[x, y], ...]}.
+    """Strokes as the page sends them: {"strokes": [{"adds": bool, "radius": px, "points": [[x, y]]}]}.
 
     Raises:
         InputError: it is anything else, or too much.
     """
     try:
-        strokes = [(each["adds"], each["radius"], read_points(each["points"])) for each in given]
-    except (TypeError, KeyError, ValueError) as error:
+        strokes = [
+            Stroke(each["adds"], each["radius"], read_points(each["points"]))
+            for each in given["strokes"]
+        ]
+        for adds, radius, _ in strokes:
+            if not (isinstance(adds, bool) and is_number(radius) and 0 < radius <= MAX_RADIUS):
+                raise ValueError("not a stroke")
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InputError("strokes that cannot be read: reload the page, and paint again") from error
-    for adds, radius, points in strokes:
-        if not (isinstance(adds, bool) and is_number(radius) and 0 < radius <= MAX_PLACE):
-            raise InputError("strokes that cannot be read: reload the page, and paint again")
-        if not len(points):
-            raise InputError("strokes that cannot be read: reload the page, and paint again")
     if sum(len(points) for _, _, points in strokes) > MAX_POINTS:
         raise InputError("too many strokes: undo some, or use a narrower brush")
-    return tuple(Stroke(*stroke) for stroke in strokes)
+    return tuple(strokes)
 
 
 def read_points(given: Any) -> np.ndarray:
@@ -111,24 +114,28 @@ def read_points(given: Any) -> np.ndarray:
         ValueError, TypeError: they are not pairs of numbers near the image.
     """
     points = np.asarray(given, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != 2 or not (np.abs(points) <= MAX_PLACE).all():
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ValueError("not points")
+    if not (np.abs(points) <= MAX_PLACE).all():
         raise ValueError("not points")
     return np.rint(points).astype(np.int32)
 
 
-def find_scale(ends: Any, millimetres: Any) -> float:
-    """The size of a pixel in mm, by the two ends of a known length.
+def find_scale(given: Any) -> float:
+    """The size of a pixel in mm, by a known length: {"ends": [[x, y], [x, y]], "millimetres": mm}.
 
     Raises:
         InputError: the ends are one point, or the length is no length.
     """
     try:
-        (x, y), (right, below) = np.asarray(ends, dtype=np.float64)
-        pixels = math.hypot(right - x, below - y)
-    except (TypeError, ValueError):
-        pixels = math.nan
-    if not (1 <= pixels < math.inf):
+        (x, y), (right, below) = read_points(given["ends"])
+        pixels, millimetres = math.hypot(right - x, below - y), given["millimetres"]
+    except (TypeError, KeyError, ValueError, OverflowError):
+        pixels = millimetres = 0
+    if pixels < 1:
         raise InputError("a scale of no length: click two points that are apart")
-    if not (is_number(millimetres) and 0 < millimetres <= 1000):
-        raise InputError("the length between the points: must be above 0 and at most 1000 mm")
+    if not (is_number(millimetres) and 0 < millimetres <= MAX_MILLIMETRES):
+        raise InputError(
+            f"the length between the points: must be above 0 and at most {MAX_MILLIMETRES} mm"
+        )
     return float(millimetres) / pixels

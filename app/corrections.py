@@ -28,8 +28,8 @@ def save_pair(folder: Path, prediction: Prediction) -> str:
     same photo, corrected again, replaces its mask.
 
     Raises:
-        InputError: the folder is full.
-        OSError: the photograph has gone, or the folder cannot be written.
+        InputError: the folder is full, or cannot be written.
+        OSError: the photograph has gone.
     """
     data = prediction.path.read_bytes()
     stem = re.sub(r"[^\w-]+", "-", prediction.path.stem).strip("-_")[:MAX_NAME] or "photo"
@@ -46,10 +46,12 @@ def save_pair(folder: Path, prediction: Prediction) -> str:
         else:
             write_image(image, prediction.lesion.image)
         prediction.lesion.save(mask)
-    except Exception:
+    except OSError as error:
         if not kept:
             for path in (image, mask):
                 with suppress(OSError):
                     path.unlink()
-        raise
+        raise InputError(
+            f"corrections cannot be saved ({error.strerror}): tell the operator of this server"
+        ) from error
     return name

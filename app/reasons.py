@@ -29,6 +29,7 @@ REASONS = tuple(
         (r"too many strokes: .*", r"笔画过多：请撤销一些，或使用更细的画笔"),
         (r"a scale of no length: .*", r"标定长度为零：请点击两个不同的点"),
         (r"the length between the points: .*", r"两点间的长度：须大于 0 且不超过 1000 毫米"),
+        (r"corrections cannot be saved .*", r"无法保存修改：请联系本服务器的管理员"),
         (r"the folder of corrections is full: .* (\d+) pairs", r"修改文件夹已满：已有 \1 对图像"),
     )
 )

@@ -17,7 +17,7 @@ def lay_out_about(service: Service) -> None:
         with gr.Row(elem_id="figures-of-model"):
             for name in FIGURES:
                 low, high = scores["intervals"][name]
-                with gr.Column(elem_classes="figure", min_width=100):
+                with gr.Column(elem_classes="figure", min_width=80):
                     gr.Markdown(f"## {scores[name]:.3f}")
                     gr.Markdown(LANGUAGES(name))
                     gr.Markdown(f"{low:.3f} to {high:.3f}")

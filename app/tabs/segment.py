@@ -86,11 +86,11 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
         if kept is None:
             return None
         with readable(None, request):
-            return kept.correct(read_strokes(event._data["strokes"]))
+            return kept.correct(read_strokes(event._data))
 
     def measure_scale(event: gr.EventData, request: gr.Request) -> float:
         with readable(None, request):
-            return round(find_scale(event._data["ends"], event._data["millimetres"]), 6)
+            return round(find_scale(event._data), 6)
 
     def show(
         kept: Prediction | None, threshold: float, largest: bool, holes: bool, request: gr.Request
