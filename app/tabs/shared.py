@@ -13,6 +13,7 @@ from inference.contract import Contract
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.jpg"))
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 
 Upload = dict[str, Any] | None  # its file is at "path"
 

@@ -55,11 +55,12 @@ def visitor(address: str) -> Iterator[Visitor]:
 
 
 def find_events(visitor: Visitor) -> list[tuple[int, list[Any], list[str]]]:
-    """Number, default inputs and input types of every event of the page."""
+    """Number, default inputs and input types of every event of the page; of those alike, one."""
     config = visitor.http.get("/../config").json()
     parts = {part["id"]: part for part in config["components"]}
     found = []
-    for event in config["dependencies"]:
+    alike = {str([each["inputs"], each["outputs"]]): each for each in config["dependencies"]}
+    for event in alike.values():
         inputs = [parts[number] for number in event["inputs"]]
         values = [part["props"].get("value") for part in inputs]
         found.append((event["id"], values, [part["type"] for part in inputs]))
