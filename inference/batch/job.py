@@ -140,6 +140,8 @@ class Job:
         results = Results(
             self.output,
             self.part,
+            self.stems,
+            self.options.save,
             done,
             [failure for _, failure in failures],
             (self.options.model, *self.options.ensemble),

@@ -32,6 +32,11 @@ class MaskRow(NamedTuple):
     check: str = ""
     warning: str = ""
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether a person should look at it: at its outline, or at the image itself."""
+        return self.check == "yes" or bool(self.warning)
+
 
 class Done(NamedTuple):
     """A finished image: its line of masks.csv, and its measures where they were asked for."""

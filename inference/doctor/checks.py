@@ -16,8 +16,8 @@ from pathlib import Path
 
 from inference.doctor.findings import Finding, ask_python, explain
 from inference.machine import ask, core_quota, memory, processor, usable_cores
+from inference.version import PROJECT
 
-PROJECT = "attention-unet"
 # Packages with variants, such as onnxruntime-gpu -> the module that all variants provide.
 VARIANTS = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2"}
 VARIABLES = (

@@ -160,12 +160,16 @@ def test_chinese_on_a_dark_telephone(
 def test_every_example_and_an_upload_after_it(visit: Visit, photographs: list[Path]) -> None:
     page = visit.page
     told = ""
+    examples = page.locator("#given .gallery-item")
     for number in range(len(EXAMPLES)):
-        page.locator(".gallery-item, .gallery button").nth(number).click()
-        page.wait_for_function(MEASURED, arg=told)
-        told = page.inner_text("#measures")
+        if number:
+            page.locator("#given .examples > button").click()  # they have folded away
+        examples.nth(number).click()
+        told = wait_for_change(page, told)
+        examples.first.wait_for(state="hidden")
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.wait_for_function("document.querySelector('#measures table') === null")
+    examples.first.wait_for()
     visit.upload(photographs[0])
     page.wait_for_function(MEASURED, arg=told)
     assert visit.errors == []
