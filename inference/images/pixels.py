@@ -35,6 +35,10 @@ MAX_BYTES = 2**31  # of a file: a sparse file can claim any size
 SPARE = 2
 
 
+class TooManyPixelsError(InputError):
+    """An image of more pixels than `max_pixels`; it has not been decoded."""
+
+
 class Source(Protocol):
     """Where an image's bytes come from: a `Path`, or anything that can be read like one."""
 
@@ -178,7 +182,7 @@ def decode(path: Source, data: bytes, flags: int) -> np.ndarray:
     except cv2.error as error:
         reason = explain_opencv(error)
         if "CV_IO_MAX_IMAGE" in reason:
-            raise InputError(
+            raise TooManyPixelsError(
                 f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
                 "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
             ) from error
