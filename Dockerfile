@@ -35,7 +35,7 @@ FROM base AS training
 # PyPI has torch with CUDA, which is many times as large.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --constraint constraints.txt --index-url "$TORCH_INDEX" torch
-RUN pip install --constraint constraints.txt --editable '.[train,imagenet,export,openvino]'
+RUN pip install --constraint constraints.txt --editable '.[jpeg,train,imagenet,export,openvino]'
 COPY inference inference
 COPY training training
 COPY export export
@@ -43,7 +43,7 @@ USER user
 CMD ["training.train", "--help"]
 
 FROM base AS inference
-RUN pip install --constraint constraints.txt --editable '.[app,openvino]'
+RUN pip install --constraint constraints.txt --editable '.[jpeg,app,openvino]'
 COPY inference inference
 COPY app app
 USER user

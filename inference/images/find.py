@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from inference.errors import InputError
-from inference.images.folders import find_images, image_suffixes, is_image
+from inference.images.folders import find_images
+from inference.images.formats import is_image
 from inference.images.pixels import Source
 from inference.images.sources import Address, Frame, Member, Video
 
@@ -98,7 +99,7 @@ def list_members(path: Path) -> Iterator[tuple[Member, Path]]:
         raise InputError(f"{path}: is not a zip archive ({error}); pack it again") from error
     names = sorted(name for name in archive.namelist() if is_member_image(name))
     if not names:
-        raise InputError(f"{path}: holds no image; give images ({image_suffixes()})")
+        raise InputError(f"x")
     for name in names:
         relative = Path(name)
         if relative.is_absolute() or ".." in relative.parts:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.images.folders import is_image
+from inference.images.formats import is_image
 from inference.images.write import write_image
 from inference.runtime.segmenter import Segmenter
 from training.synthetic.lesion import make_lesion

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inference.errors import InputError
-from inference.images.folders import is_image, list_images
+from inference.images.folders import list_images
+from inference.images.formats import is_image
 from inference.scoring.pairs import image_name, index
 from training.data.folders import holds_masks, split_of
 
