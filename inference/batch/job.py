@@ -17,6 +17,7 @@ from inference.cli import escape_line, track, warn
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
+from inference.images.folders import PassedOver, describe_passed
 from inference.images.pixels import Source
 from inference.runtime.stream import Failure
 
@@ -34,6 +35,7 @@ class Job:
 
     Attributes:
         stems: all images of this run, and where the files of each go.
+        passed: files that look like images and are not taken; errors.csv names them.
         waiting: the images that are not finished.
 
     Raises:
@@ -51,9 +53,13 @@ class Job:
         index, count = parse_shard(shard)
         self.part = f"-{index}-of-{count}" if count > 1 else ""
         self.options, self.output = options, options.output
-        named = name_outputs(find_sources(images), self.output)
+        passed: list[PassedOver] = []
+        named = name_outputs(find_sources(images, passed), self.output)
+        self.passed = list(dict.fromkeys(passed))[index - 1 :: count]
         if files_only:
             require_files(named)
+        if self.passed:
+            warn(escape_line(describe_passed(self.passed)))
         self.stems = dict(list(named.items())[index - 1 :: count])
         self.start = time.perf_counter()
         self.journal = ResumeJournal(self.output, self.part, fingerprint, options.resume)
@@ -126,6 +132,7 @@ class Job:
         return {
             "images": len(self.finished),
             "errors": len(self.failed),
+            "passed_over": len(self.passed),
             "kept": self.kept,
             "seconds": round(seconds, 3),
             "fps": round((len(self.finished) - self.kept) / seconds, 2),
@@ -137,6 +144,7 @@ class Job:
         failures = [failure for _, failure in self._in_order(self.failed)]
         rows = (done.row for done in dones)
         write_table(self.output / f"masks{self.part}.csv", MaskRow._fields, rows)
+        failures += [Failure(each.name, each.error) for each in self.passed]
         write_table(self.output / f"errors{self.part}.csv", Failure._fields, failures)
         if "csv" in self.options.save:
             path = self.output / f"measures{self.part}.csv"

@@ -38,7 +38,7 @@ def to_bytes(pixels: np.ndarray) -> np.ndarray:
             raise ValueError(f"has levels below 0, down to {low}")
         return (pixels >> (bits_in_use(pixels) - 8)).astype(np.uint8)
     for top in (1.0, 255.0, 65535.0):
-        if 0 <= low and MIN_BRIGHT * top <= high <= top:
+        if low >= 0 and MIN_BRIGHT * top <= high <= top:
             return np.rint(pixels * (255 / top)).astype(np.uint8)
     if low == high == 0:
         return pixels.astype(np.uint8)

@@ -1,12 +1,13 @@
 """JPEG files: what their headers say, and pixels from whole scans only.
 
-OpenCV fills damaged parts of a scan with grey or noise and says nothing. Where simplejpeg is installed (the
-extra jpeg) it decodes: the same library, hence the same pixels, but its warnings are errors.
+OpenCV fills damaged parts of a scan with grey or noise and says nothing. Where simplejpeg is installed
+(the extra jpeg) it decodes: the same library, hence the same pixels, but its warnings are errors.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -32,11 +33,9 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
-# libjpeg's warnings about pixels; the others (unknown versions of markers) concern none.
-DAMAGE = re.compile(
-    "premature end|bad Huffman code|bad arithmetic code|instead of RST|extraneous bytes|"
-    "Inconsistent progression|Invalid SOS parameters",
-    re.IGNORECASE,
+# What libjpeg says of files that are whole; anything else that it says after a good header is damage.
+HARMLESS = re.compile(
+    "Adobe color transform|JFIF revision|Invalid SOS parameters|arithmetic coding is|color conversion"
 )
 EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 MAX_PADDING = 16  # bytes of anything that some cameras leave behind a scan
@@ -48,6 +47,7 @@ class Header(NamedTuple):
     height: int
     width: int
     channels: int
+    bits: int  # of a channel
     scan: int  # offset of the first scan
     orientation: int  # of EXIF
     progressive: bool  # further scans may follow
@@ -61,7 +61,7 @@ class Header(NamedTuple):
 
 def read_header(data: bytes) -> Header | None:
     """Walks the markers of a JPEG file up to its first scan; None if it is not a well-formed JPEG."""
-    height = width = channels = 0
+    height = width = channels = bits = 0
     orientation, progressive = 1, False
     at = len(START)
     while data.startswith(START) and data[at : at + 1] == b"\xff" and at + 10 <= len(data):
@@ -69,16 +69,25 @@ def read_header(data: bytes) -> Header | None:
         if marker in FRAMES:
             height = int.from_bytes(data[at + 5 : at + 7], "big")
             width = int.from_bytes(data[at + 7 : at + 9], "big")
-            channels, progressive = data[at + 9], marker in PROGRESSIVE
+            bits, channels = data[at + 4], data[at + 9]
+            progressive = marker in PROGRESSIVE
         elif data.startswith(SCAN, at):
             # A scan of less than all channels is followed by others.
             return Header(
-                height, width, channels, at, orientation, progressive or data[at + 4] < channels
+                height,
+                width,
+                channels,
+                bits,
+                at,
+                orientation,
+                progressive or data[at + 4] < channels,
             )
         size = 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if data.startswith(EXIF[0], at) and data.startswith(EXIF[1], at + 4):
             orientation = read_orientation(data[at + 4 + len(EXIF[1]) : at + size])
-        at += size  # markers may be padded with 0xFF; any other marker here is followed by its length
+        at += (
+            size  # markers may be padded with 0xFF; any other marker here is followed by its length
+        )
     return None
 
 
@@ -97,7 +106,7 @@ def finish(data: bytes, header: Header | None) -> bytes | None:
     return data + END if CHECKS_DAMAGE and header and not header.progressive else None
 
 
-class Damaged(ValueError):
+class DamageError(ValueError):
     """The scan is damaged; the message is libjpeg's."""
 
 
@@ -108,7 +117,7 @@ def decode_jpeg(data: bytes, header: Header, scale: int) -> np.ndarray | None:
         (H, W, 3) uint8 BGR, or (H, W) of a grey image; None if it cannot be read.
 
     Raises:
-        Damaged: libjpeg warns of a damaged scan.
+        DamageError: libjpeg warns of a damaged scan.
         cv2.error: it has more pixels than `max_pixels`.
     """
     pixels = None
@@ -123,32 +132,44 @@ def decode_jpeg(data: bytes, header: Header, scale: int) -> np.ndarray | None:
 
 
 def decode_strictly(data: bytes, header: Header, scale: int) -> np.ndarray | None:
-    """Decodes with simplejpeg; None if it does not know this kind, such as CMYK or 12 bits."""
+    """Decodes with simplejpeg; None for a kind that it does not know, such as CMYK or 12 bits."""
+    if header.bits != 8 or not knows(data):
+        return None
     sides = {"min_height": -(-header.height // scale), "min_width": -(-header.width // scale)}
     colours = "CMYK" if header.channels == 4 else "BGR"
-    for strict in (True, False):
+    decode = partial(simplejpeg.decode_jpeg, data, colours, **sides, min_factor=scale)
+    try:
+        pixels = decode(strict=True)
+    except ValueError as warning:
+        if not is_harmless(str(warning), data):
+            raise DamageError(str(warning)) from warning
         try:
-            pixels = simplejpeg.decode_jpeg(
-                data, colours, **sides, min_factor=scale, strict=strict
-            )
-            return pixels if colours == "BGR" else None
-        except ValueError as error:
-            if is_damage(str(error), data):
-                raise Damaged(str(error)) from error
-    return None
+            pixels = decode(strict=False)
+        except ValueError:
+            return None
+    return pixels if colours == "BGR" else None
 
 
-def is_damage(warning: str, data: bytes) -> bool:
-    """True for a warning of libjpeg that concerns pixels.
+def knows(data: bytes) -> bool:
+    """True if simplejpeg can decode this kind of JPEG; its header tells."""
+    try:
+        simplejpeg.decode_jpeg_header(data, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def is_harmless(warning: str, data: bytes) -> bool:
+    """True for a warning of libjpeg that does not concern pixels.
 
     Bytes between a scan and the next marker are what a decoder leaves that has lost its way, or harmless
-    padding: few bytes, or the same value again and again.
+    padding before the end: few bytes, or the same value again and again.
     """
-    if found := EXTRANEOUS.search(warning):
-        count, marker = int(found[1]), int(found[2], 16)
-        if 0xD0 <= marker <= 0xD7:  # inside a scan
-            return True
-        end = data.rfind(END)
-        padded = marker == END[1] and len(set(data[end - count : end])) == 1
-        return not padded and count > MAX_PADDING
-    return DAMAGE.search(warning) is not None
+    found = EXTRANEOUS.search(warning)
+    if not found:
+        return HARMLESS.search(warning) is not None
+    count, marker = int(found[1]), int(found[2], 16)
+    if marker != END[1]:
+        return False
+    end = data.rfind(END)
+    return count <= MAX_PADDING or len(set(data[end - count : end])) == 1

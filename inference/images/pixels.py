@@ -17,7 +17,7 @@ from inference.errors import InputError
 from inference.images import jpeg
 from inference.images.depth import to_bytes
 from inference.images.formats import explain_unread
-from inference.images.jpeg import Damaged, Header, decode_jpeg
+from inference.images.jpeg import DamageError, Header, decode_jpeg
 from inference.images.limits import max_pixels
 from inference.images.mask import to_lesion, to_levels
 from inference.images.mask_levels import MaskLevels
@@ -137,7 +137,12 @@ def read_levels(path: Source) -> np.ndarray:
 def varies_in_alpha(data: bytes) -> bool:
     """True if an image has an alpha channel that is not the same everywhere."""
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return stored.ndim == 3 and stored.shape[2] == 4 and bool(np.ptp(stored[..., 3]))
+    return (
+        stored is not None
+        and stored.ndim == 3
+        and stored.shape[2] == 4
+        and bool(np.ptp(stored[..., 3]))
+    )
 
 
 def holds_mask(path: Source, lesion: np.ndarray) -> bool:
@@ -198,7 +203,7 @@ def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
                 "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
             ) from error
         raise InputError(f"{path}: cannot be decoded ({reason}); convert it to PNG") from error
-    except Damaged as error:
+    except DamageError as error:
         raise InputError(f"{path}: is damaged ({error}); copy it again") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}; save it as RGB") from error

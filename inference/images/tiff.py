@@ -50,7 +50,11 @@ def decode_tiff(data: bytes) -> np.ndarray | None:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), ANY)
     # OpenCV inverts 8 bits, but not 16.
     white_is_zero = image is not None and image.first(PHOTOMETRIC, 1) == 0
-    return invert(pixels) if white_is_zero and pixels is not None and pixels.dtype == np.uint16 else pixels
+    return (
+        invert(pixels)
+        if white_is_zero and pixels is not None and pixels.dtype == np.uint16
+        else pixels
+    )
 
 
 def mend_tiff(data: bytes, image: Directory, first: bool) -> bytes:
