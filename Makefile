@@ -26,11 +26,11 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .venv/base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) -e .
+	$(PIP) -e '.[jpeg]'
 	@touch $@
 
 .venv/installed: .venv/base
-	$(PIP) -e '.[train,imagenet,export,openvino,app,dev]'
+	$(PIP) -e '.[jpeg,train,imagenet,export,openvino,app,dev]'
 	@touch $@
 
 setup: .venv/installed  ## create .venv and install the project with everything it needs

@@ -31,6 +31,7 @@ def doctor(model: ModelOption = SHIPPED, json_file: JsonFile = None) -> int:
         {
             "python": checks.check_python,
             "packages": checks.check_packages,
+            "damaged JPEG": checks.check_jpeg,
             "processor": checks.check_cores,
             "memory": checks.check_memory,
             "inference": partial(checks.check_inference, model),

@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from inference.doctor.findings import Finding, ask_python, explain
@@ -77,6 +78,13 @@ def find_package(name: str, owners: Mapping[str, list[str]]) -> str:
         except metadata.PackageNotFoundError:
             continue
     return ""
+
+
+def check_jpeg() -> Iterator[Finding]:
+    """Whether damage inside JPEG files is noticed."""
+    if find_spec("simplejpeg") is None:
+        found = "damage inside a JPEG file is not noticed: grey or noise is segmented"
+        yield Finding("damaged JPEG", "note", found, "pip install -e '.[jpeg]'")
 
 
 def check_rivals(owners: Mapping[str, list[str]]) -> Iterator[Finding]:
