@@ -9,18 +9,21 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Annotated
 
 import gradio.routes
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from tyro.conf import arg
 
 from app.gate import GatedBlocks, list_hosts
 from app.guard import MAX_IMAGE, Guard
 from app.http_api import list_routes
 from app.login import read_auth
 from app.metrics import Meter, Metrics
-from app.page import FAVICON, LANGUAGES, STYLE, build_page
+from app.page import FAVICON, STYLE, build_page
 from app.service import Service
+from app.tabs.languages import LANGUAGES
 from inference.cli import run
 from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8
@@ -38,6 +41,7 @@ def app(
     mcp: bool = False,
     allowed_hosts: tuple[str, ...] = (),
     root_path: str = "",
+    corrections: Annotated[Path | None, arg(metavar="FOLDER")] = None,
 ) -> None:
     """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
 
@@ -51,6 +55,8 @@ def app(
         allowed_hosts: Names that the server has, as in demo.example.org; requests for others are refused.
             Default: those of this machine and `host`; any name with 0.0.0.0.
         root_path: Path under which a proxy serves the page, as in /lesions.
+        corrections: Folder in which visitors' corrected masks and their photos are kept, as
+            training.prepare takes them. Default: visitors download the pairs.
     """
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")
@@ -58,7 +64,10 @@ def app(
     names = [path.name for path in model]
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
-    service = Service({name: Segmenter(path, threads) for name, path in zip(names, model)})
+    if corrections:
+        corrections.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is told now
+    models = {name: Segmenter(path, threads) for name, path in zip(names, model)}
+    service = Service(models, corrections)
     uploads = service.folder / "uploads"  # so that they go when we do
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     # It read the environment when it was loaded.
