@@ -14,8 +14,11 @@ from inference.errors import InputError
 from inference.runtime.integrity import DIGEST_KEY, stamp_digest, verify_digest
 
 
-def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, Contract]:
+def read_onnx_file(path: Path, reason: str = "") -> tuple[onnx.ModelProto, Contract]:
     """Reads an exported float32 model that can be converted, and its contract.
+
+    Args:
+        reason: why a converted one cannot, to add to the error.
 
     Raises:
         InputError: no such file, not ONNX, damaged, without a contract, converted already, or arranged
@@ -33,7 +36,7 @@ def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, Contract]:
         raise InputError(f"{path}: has no contract; export it with `make export`")
     contract = Contract.from_json(entries[METADATA_KEY])
     if precision := find_precision(model):
-        raise InputError(f"{path}: is {precision} already; give the float32 file")
+        raise InputError(f"{path}: is {precision} already{reason}; give the float32 file")
     if contract.provenance.get("graph") == "winograd":
         raise InputError(
             f"{path}: exported with --graph winograd, for float32 only; export it again without --graph"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inference.batch.output_paths import refuse_links
 from inference.images.pixels import Source
 from inference.masks.formats.registry import FORMATS
 from inference.masks.morphometry import Measures
@@ -31,6 +32,11 @@ class MaskRow(NamedTuple):
     expected_jaccard: float | None = None
     check: str = ""
     warning: str = ""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a person should look at it: at its outline, or at the image itself."""
+        return self.check == "yes" or bool(self.warning)
 
 
 class Done(NamedTuple):
@@ -56,6 +62,7 @@ class Writer:
     def __call__(self, lesion: Segmentation) -> Done:
         assert not isinstance(lesion.source, np.ndarray)  # the images of a run are files
         stem = self.stems[lesion.source]
+        refuse_links(self.output, stem)
         written = write_products(lesion, self.output / stem, self.save)
         mask = written["mask"].relative_to(self.output).as_posix() if "mask" in written else ""
         height, width, area = lesion.height, lesion.width, lesion.lesion.area

@@ -162,17 +162,6 @@ def test_a_mask_is_read_alike_by_all(tmp_path: Path) -> None:
     assert path.stat().st_size < 20_000
 
 
-def test_the_report_needs_no_other_file(folder: Path, model: Path, tmp_path: Path) -> None:
-    segment([str(folder)], SegmentOptions(model, tmp_path, ("mask", "report", "sheet")))
-    page = (tmp_path / "report.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 5 and "broken.jpg" in page
-    assert 'src="http' not in page and "href" not in page
-    with Image.open(tmp_path / "sheet.jpg") as sheet:
-        assert sheet.width == 5 * 192
-    with pytest.raises(InputError, match="add mask"):
-        segment([str(folder)], SegmentOptions(model, tmp_path, ("report",)))
-
-
 def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
     summary_file = tmp_path / "summary.json"
     segment([str(folder)], SegmentOptions(model, tmp_path / "masks", json_file=summary_file))
@@ -189,18 +178,6 @@ def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
     summary = json.loads(summary_file.read_text())
     assert summary["kept"] == 4
     assert summary["fps"] * summary["seconds"] == pytest.approx(1, rel=0.2)
-
-
-def test_names_in_the_report_are_text(folder: Path, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "<b>x.jpg").write_bytes((folder / "0.jpg").read_bytes())
-    (tmp_path / "images" / "<i>&.jpg").write_bytes(b"no image")
-    segment(
-        [str(tmp_path / "images")], SegmentOptions(model, tmp_path / "masks", ("mask", "report"))
-    )
-    page = (tmp_path / "masks" / "report.html").read_text()
-    assert "&lt;b&gt;x.jpg" in page and page.count("&lt;i&gt;&amp;.jpg") == 2
-    assert "<b>" not in page and "<i>" not in page
 
 
 def test_cores_of_others_are_left_alone(

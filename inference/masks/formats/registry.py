@@ -11,13 +11,14 @@ from inference.errors import InputError
 from inference.masks.formats.contour import CONTOUR
 from inference.masks.formats.format import Format
 from inference.masks.formats.geojson import GEOJSON
+from inference.masks.formats.labelme import LABELME
 from inference.masks.formats.mask import MASK
 from inference.masks.formats.overlay import OVERLAY
 from inference.masks.formats.probability import PROBABILITY
 from inference.masks.formats.rle import RLE
 
 FORMATS: dict[str, Format] = {
-    each.name: each for each in (MASK, OVERLAY, CONTOUR, RLE, GEOJSON, PROBABILITY)
+    each.name: each for each in (MASK, OVERLAY, CONTOUR, RLE, GEOJSON, LABELME, PROBABILITY)
 }
 
 

@@ -30,6 +30,7 @@ NAMES = {
     "contour": "a_contour.png",
     "rle": "a_rle.json",
     "geojson": "a.geojson",
+    "labelme": "a_labelme.json",
     "probability": "a_probability.png",
 }
 # SHA-256 of the text formats, and of the decoded pixels of the images: encoders differ by machine.
@@ -105,9 +106,10 @@ def test_the_help_is_a_table_on_a_terminal_of_80_columns() -> None:
 def test_an_unknown_format_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--save msk: no such format; choose from mask, overlay"):
         SegmentOptions(output=tmp_path, save=("mask", "msk")).check()
-    for name in ("sheet", "report"):
+    for name in ("sheet", "report", "coco", "cvat", "labelstudio"):
         with pytest.raises(InputError, match=f"--save {name}: it shows the masks; add mask"):
             SegmentOptions(output=tmp_path, save=(name,)).check()
     SegmentOptions(output=tmp_path, save=()).check()
     assert SegmentOptions(save=("mask", "report")).products == {"mask", "csv"}
+    assert SegmentOptions(save=("mask", "sheet")).products == {"mask"}
     assert product_paths(tmp_path / "a", ["csv", "sheet"]) == {}
