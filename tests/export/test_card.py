@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from export.card import write_card
+from export.card_sections import describe_doubt
 from export.recipe import describe_recipe, to_command
 from export.to_onnx import to_onnx
 from inference.contract import Contract
@@ -122,3 +123,21 @@ def test_a_command_is_whole() -> None:
     expected = "--data 'my data' --out runs/a --recipe reference --width 8 --tta"
     assert to_command(config.to_dict()) == f"python -m training.train {expected}"
     assert read_config(shlex.split(expected)) == config
+
+
+def test_the_card_says_how_well_doubt_finds_failures() -> None:
+    doubt = {
+        "auroc": 0.9174,
+        "found": {"10%": 0.66, "20%": None, "30%": 0.93},
+        "calibration_error": 0.0123,
+        "suspected": 0.044,
+    }
+    scores = {
+        ("test", "", "a.onnx"): {"failure_rate": 0.08, "doubt": doubt},
+        ("test", "", "old.onnx"): {"failure_rate": 0.09},
+    }
+    _, _, row = describe_doubt(scores).splitlines()
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == ["test, isic2018, `a.onnx`", *"8.0% 66% - 93% 0.917 0.012 4.4%".split()]
+    del scores["test", "", "a.onnx"]
+    assert "no such figure" in describe_doubt(scores)
