@@ -15,7 +15,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from export import card_sections as sections
-from export.data_set import find_split, read_manifest, write_held_out
+from export.data_set import find_split, pool_split, read_manifest, write_splits
 from export.deployments import tabulate_deployments
 from export.recipe import describe_recipe
 from inference.benchmark.comparison import require_counts
@@ -38,7 +38,7 @@ def write_card(
     rounds: Annotated[int, arg(metavar="N")] = 20,
     threads: Threads = 0,
 ) -> None:
-    """Write MODEL.md, MODEL.scores.json and MODEL.held-out.csv next to the model that ships.
+    """Write MODEL.md, MODEL.scores.json and MODEL.splits.csv next to the model that ships.
 
     The prose is about ISIC's crops and frames: change it for a model of other data.
 
@@ -65,11 +65,7 @@ def write_card(
         for source in sources
         for path in files
     }
-    validation = {
-        f"{source}/{name}": pair
-        for source in sources
-        for name, pair in find_split(data, source, "valid").items()
-    }
+    validation = pool_split(data, manifest, "valid")
     values = {
         "name": model.stem,
         "files": sections.describe_files(files),
@@ -80,6 +76,7 @@ def write_card(
         "sweep": tabulate_deployments(checkpoint, validation, threads),
         "data": sections.describe_data(manifest),
         "scores": sections.describe_scores(scores),
+        "doubt": sections.describe_doubt(scores),
         "groups": sections.describe_groups(scores, model.name),
         "corruptions": sections.describe_corruptions(model, validation, threads),
         "speed": sections.describe_speed(files, rounds, threads),
@@ -87,8 +84,8 @@ def write_card(
     card = Template(PROSE.read_text(encoding="utf-8")).substitute(values)
     write_bytes(model.with_suffix(".md"), card.encode())
     write_json(model.with_suffix(".scores.json"), scores["test", "", model.name], indent=2)
-    with replacing(model.with_suffix(".held-out.csv")) as temporary:
-        write_held_out(temporary, manifest)
+    with replacing(model.with_suffix(".splits.csv")) as temporary:
+        write_splits(temporary, manifest)
 
 
 if __name__ == "__main__":

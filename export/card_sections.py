@@ -7,13 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from export.corruptions import CORRUPTIONS
 from export.torch_subjects import reference_subject
 from inference.benchmark.comparison import compare_subjects
 from inference.benchmark.subjects import open_subjects
 from inference.benchmark.table import to_markdown
 from inference.cli import track
-from inference.images.pixels import read_image
+from inference.images.pixels import read_image, read_mask
 from inference.images.write import write_image
 from inference.machine import processor
 from inference.markdown import tabulate
@@ -21,6 +23,7 @@ from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import installed_providers
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs
+from inference.scoring.risk import LOOKED_AT
 from training.weights import open_network
 
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
@@ -100,6 +103,24 @@ def describe_groups(scores: Scores, file: str) -> str:
     return tabulate(["true lesion", "n", *(name.replace("_", " ") for name in SHOWN)], rows)
 
 
+def describe_doubt(scores: Scores) -> str:
+    """How well the expected Jaccard index finds failures, for the files whose contract has it."""
+    rows = []
+    for (split, source, file), found in scores.items():
+        if doubt := found.get("doubt"):
+            rows.append([
+                f"{split}, {name_source(source)}, `{file}`",
+                f"{found['failure_rate']:.1%}",
+                *("-" if part is None else f"{part:.0%}" for part in doubt["found"].values()),
+                "-" if doubt["auroc"] is None else f"{doubt['auroc']:.3f}",
+                f"{doubt['calibration_error']:.3f}",
+                f"{doubt['suspected']:.1%}",
+            ])  # fmt: skip
+    looked_at = [f"found in {share:.0%}" for share in LOOKED_AT]
+    headings = ["images", "failures", *looked_at, "AUROC", "calibration error", "no lesion"]
+    return tabulate(headings, rows) if rows else "(its contract has no such figure)"
+
+
 def describe_corruptions(model: Path, pairs: Pairs, threads: int) -> str:
     """Scores on the same images, each corrupted in every way of `CORRUPTIONS`."""
     segmenter = Segmenter(model, threads, "cpu")
@@ -107,9 +128,11 @@ def describe_corruptions(model: Path, pairs: Pairs, threads: int) -> str:
     for name, corrupt in track(CORRUPTIONS.items(), "corruptions", len(CORRUPTIONS)):
         with tempfile.TemporaryDirectory() as folder:
             corrupted: Pairs = {}
-            for image, (path, mask) in pairs.items():
-                corrupted[image] = Path(folder, f"{len(corrupted)}.png"), mask
-                write_image(corrupted[image][0], corrupt(read_image(path)))
+            for number, (key, (path, mask_path)) in enumerate(pairs.items()):
+                image, mask = corrupt(read_image(path), read_mask(mask_path))
+                corrupted[key] = Path(folder, f"{number}.png"), Path(folder, f"{number}-mask.png")
+                for file, pixels in zip(corrupted[key], (image, 255 * mask.astype(np.uint8))):
+                    write_image(file, pixels)
             found = score_model(segmenter, corrupted, threads)
         rows.append([name, *(f"{found[key]:.4f}" for key in SHOWN), f"{found['failure_rate']:.1%}"])
     return tabulate(

@@ -1,4 +1,4 @@
-"""A data set that training.prepare wrote: its manifest, its splits, what was held out of training."""
+"""A data set that training.prepare wrote: its manifest and its splits."""
 
 from __future__ import annotations
 
@@ -20,10 +20,19 @@ def find_split(data: Path, source: str, split: str) -> Pairs:
     return find_pairs(folder / split, folder / f"{split}_GT")
 
 
-def write_held_out(path: Path, manifest: list[dict[str, str]]) -> None:
-    """Names and splits of all that the model was not trained on: name,split."""
-    held_out = {row["name"]: row["split"] for row in manifest if row["split"] != "train"}
+def pool_split(data: Path, manifest: list[dict[str, str]], split: str) -> Pairs:
+    """Images and masks of one split of all sources, by SOURCE/NAME."""
+    return {
+        f"{source}/{name}": pair
+        for source in sorted({row["source"] for row in manifest})
+        for name, pair in find_split(data, source, split).items()
+    }
+
+
+def write_splits(path: Path, manifest: list[dict[str, str]]) -> None:
+    """Name and split of every image: name,split."""
+    splits = {row["name"]: row["split"] for row in manifest}
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", "split"))
-        writer.writerows(sorted(held_out.items()))
+        writer.writerows(sorted(splits.items()))

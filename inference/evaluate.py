@@ -6,6 +6,7 @@ python -m inference.evaluate images/ masks/ --predictions predicted/
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -29,11 +30,11 @@ from inference.cli import (
 from inference.errors import InputError
 from inference.files import write_json
 from inference.machine import choose_threads
-from inference.models import HELD_OUT, SHIPPED, read_held_out
+from inference.models import SHIPPED, SPLITS, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model, score_predictions
 from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
-from inference.scoring.table import make_table
+from inference.scoring.table import make_doubt_table, make_table
 
 
 def evaluate(
@@ -56,7 +57,8 @@ def evaluate(
 
     Scores are means over images, as in the ISIC 2018 challenge, at each mask's own size, with 95 %
     bootstrap intervals. Beside them: pooled scores (all pixels counted together), and dice by the size of
-    the lesion and by whether the frame cuts it off.
+    the lesion and by whether the frame cuts it off. If the model says how far its outlines can be
+    trusted, a second table shows how many failures are found by looking at the least trusted ones.
 
     Args:
         predictions: Folder of predicted masks to score instead of a model, named like the true masks.
@@ -74,20 +76,26 @@ def evaluate(
             warn_of_training_images(pairs)
         segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta)
         scores = score_model(segmenter, pairs, threads, mask_levels)
-    Console().print(make_table(scores))
+    console = Console()
+    console.print(make_table(scores))
+    if doubt := scores.get("doubt"):
+        console.print(make_doubt_table(doubt))
+        console.print(f"said to show no lesion: {doubt['suspected']:.1%} of the images")
     if json_file:
         write_json(json_file, scores, indent=2)
 
 
 def warn_of_training_images(pairs: Pairs) -> None:
-    """Says so if the model that ships may have been trained on some of the images."""
-    held_out = read_held_out("test")
-    known = [name for name in pairs if name.upper().startswith("ISIC_") and name not in held_out]
-    if known:
+    """Says so if the model that ships was trained or chosen on some of the images."""
+    splits = read_splits()
+    found = Counter(splits.get(name.upper(), "unknown") for name in pairs)
+    seen = [name for name in pairs if splits.get(name.upper()) in ("train", "valid")]
+    if seen:
         warn(
-            f"warning: {len(known)} of {len(pairs)} images, the first is {known[0]}, are not in the "
-            f"test split of {HELD_OUT.name}: if they belong to ISIC 2018 Task 1, {SHIPPED.name} was "
-            "trained or chosen on them, and these scores flatter it; inference.reproduce leaves them out"
+            f"warning: {SHIPPED.name} was trained on {found['train']} of the {len(pairs)} images and "
+            f"chosen on {found['valid']}, the first is {seen[0]}, so these scores flatter it; "
+            f"{found['test']} are of its test split, {found['unknown']} are not in {SPLITS.name}; "
+            "inference.reproduce scores the test split alone"
         )
 
 

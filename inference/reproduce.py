@@ -15,7 +15,7 @@ from inference.cli import FolderPairs, JsonFile, MaskLevelsOption, ProviderOptio
 from inference.errors import InputError
 from inference.files import write_json
 from inference.machine import choose_threads
-from inference.models import HELD_OUT, SHIPPED, SHIPPED_INT8, read_held_out
+from inference.models import SHIPPED, SHIPPED_INT8, SPLITS, read_test_split
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs, find_pairs, pair_up
@@ -32,14 +32,14 @@ def reproduce(
     """Print one table: published results, and the files that ship, scored now; each with its protocol.
 
     Give the challenge's own folders or parts of them: only images that the model was neither trained nor
-    chosen on are scored, the test rows of attunet_lite0.held-out.csv. Scores are means over images, as in
+    chosen on are scored, the test rows of attunet_lite0.splits.csv. Scores are means over images, as in
     the ISIC 2018 challenge. The model's card was measured on cpu, the default here.
     """
     threads = choose_threads(threads)
-    test = read_held_out("test")
+    test = read_test_split()
     ours: dict[str, dict[str, Any]] = {}
     for images, masks in pair_up(folders):
-        pairs = keep_held_out(find_pairs(images, masks), test, images)
+        pairs = keep_test_images(find_pairs(images, masks), test, images)
         ours[str(images)] = {}
         for path in (SHIPPED, SHIPPED_INT8):
             model = Segmenter(path, threads, provider)
@@ -53,7 +53,7 @@ def reproduce(
         write_json(json_file, ours, indent=2)
 
 
-def keep_held_out(pairs: Pairs, names: set[str], folder: Path) -> Pairs:
+def keep_test_images(pairs: Pairs, names: set[str], folder: Path) -> Pairs:
     """The pairs whose names are in `names`, in any case.
 
     Raises:
@@ -62,7 +62,7 @@ def keep_held_out(pairs: Pairs, names: set[str], folder: Path) -> Pairs:
     kept = {name: pair for name, pair in pairs.items() if name.upper() in names}
     if not kept:
         raise InputError(
-            f"{folder}: has none of the {len(names)} test images in {HELD_OUT.name}; give a folder of "
+            f"{folder}: has none of the {len(names)} test images in {SPLITS.name}; give a folder of "
             "training images of ISIC 2018 Task 1"
         )
     return kept

@@ -20,6 +20,8 @@ def compare(
 ) -> None:
     """Print a table of training runs, in Markdown, with the scores of their best epochs.
 
+    Of runs that differ in nothing but --fold or --seed, mean and standard deviation too.
+
     Args:
         runs: Folders of runs. The others are compared with the first.
     """

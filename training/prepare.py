@@ -3,11 +3,13 @@
     python -m training.prepare ISIC2018/ data/
     python -m training.prepare photos/ data/ --masks outlines/
     python -m training.prepare ISIC2018/ data/ --also frames/
+    python -m training.prepare photos/ data/ --annotations instances.json
 
     data/train  train_GT  valid  valid_GT  test  test_GT   the files, copied
     data/frames/train ...                                  a further source, in the same folders
     data/cache/train-224-images.npy ...                    resized once: no epoch decodes a file
     data/manifest.csv                                      split, group, size and hashes by name
+    data/folds.csv                                         with --folds: the fold of each image
 
 An interrupted run picks up where it stopped; a second run changes nothing.
 """
@@ -23,7 +25,9 @@ from rich.console import Console
 from inference.cli import run, say
 from inference.errors import InputError
 from inference.machine import usable_cores
+from training.data.annotations.reading import draw_annotations
 from training.data.cache import open_split
+from training.data.folds import write_folds
 from training.data.inspection import count_rewritten, inspect_pairs
 from training.data.layout import MANIFEST, copy_files, plan_copies, refuse_strangers, require_apart
 from training.data.manifest import make_manifest, remark_on_splits, summarize, write_manifest
@@ -32,16 +36,21 @@ from training.data.split import SPLITS
 from training.data.tables import read_groups, read_pairs, read_splits
 from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
 
+ANNOTATED = ".annotated"  # in the data set: masks drawn from --annotations
+
 
 def prepare(
     raw: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RAW")],
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     masks: Path | None = None,
     mask_suffix: str = "",
+    annotations: Path | None = None,
+    classes: tuple[str, ...] = (),
     pairs: Path | None = None,
     split: Path | None = None,
     also: tuple[Path, ...] = (),
     groups: Path | None = None,
+    folds: int = 0,
     size: int = DEFAULT_SIZE,
     arch: Arch | Literal["any"] = "any",
     seed: int = 0,
@@ -58,6 +67,9 @@ def prepare(
         data: Folder to write the data set to.
         masks: Folder of the masks, named NAME_segmentation.png, NAME_mask.png or NAME.png.
         mask_suffix: What the names of masks end in, such as _lesion.
+        annotations: Outlines of the images from an annotation tool, instead of masks: a file of COCO, of
+            CVAT for images, of Label Studio, or labelme's JSON or a folder of it.
+        classes: Names of the annotated classes that are lesion; default: the only one.
         pairs: CSV of image,mask or image,mask,split to take instead of what RAW holds; paths are relative
             to the file.
         split: CSV of name,split: your own split into train, valid and test.
@@ -65,6 +77,8 @@ def prepare(
             folders, as both show the same lesion.
         groups: CSV of name,group: photos of one lesion, never divided between splits. Near duplicates
             are added to them, found by perceptual hash.
+        folds: Deal train and valid out to so many folds for cross-validation, groups as a whole: see
+            --fold of training.train; 0: none.
         size: Side of the cached images in pixels: the --size of the training.
         arch: Network that will be trained, which --size must suit; any: all of them.
         seed: Random seed of the split; the same seed gives the same split on every machine.
@@ -73,14 +87,24 @@ def prepare(
     require_size(size, stride_of(None if arch == "any" else arch))
     if workers < 0:
         raise InputError(f"--workers {workers}: must be at least 0; leave it out for all cores")
+    if folds < 0 or folds == 1:
+        raise InputError(f"--folds {folds}: must be 0, or at least 2")
     sources = [folder.resolve().name for folder in also]
-    if pairs and (masks or mask_suffix or also):
+    if pairs and (masks or mask_suffix or also or annotations):
         raise InputError(
-            "--pairs: names every mask itself; leave --masks, --mask-suffix and --also out"
+            "--pairs: names every mask itself; leave --masks, --mask-suffix, --also and --annotations out"
         )
+    if annotations and (masks or mask_suffix):
+        raise InputError("--annotations: holds the masks; leave --masks and --mask-suffix out")
+    if classes and not annotations:
+        raise InputError("--classes: chooses from --annotations; give a file")
     require_apart(data, filter(None, (raw, masks, *also)), sources)
     known_groups = read_groups(groups) if groups else []
 
+    undrawn = []
+    if annotations:
+        masks = data / ANNOTATED
+        undrawn = draw_annotations(annotations, classes, masks)
     if pairs:
         found, unpaired = read_pairs(pairs), list[str]()
     else:
@@ -88,7 +112,7 @@ def prepare(
     found = give_splits(found, read_splits(split) if split else {}, str(split))
     data.mkdir(parents=True, exist_ok=True)
     intact, broken = inspect_pairs(found, data / ".inspections.jsonl", workers or usable_cores())
-    problems = unpaired + broken
+    problems = undrawn + unpaired + broken
     if len({pair.label for pair in intact}) < len(SPLITS):
         raise InputError(
             f"{raw}: {len(intact)} intact pairs of image and mask; a split needs at least "
@@ -100,6 +124,8 @@ def prepare(
     if not (data / MANIFEST).exists():
         refuse_strangers(data, sources, copies)
     write_manifest(data / MANIFEST, manifest)
+    if folds:
+        write_folds(data, manifest, folds, seed)
     copy_files(copies)
     for name in dict.fromkeys(entry.split for entry in manifest):
         open_split(data, name, size, workers)

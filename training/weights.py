@@ -12,7 +12,7 @@ from inference.errors import InputError
 from training import checkpoint
 from training.config import TrainConfig
 from training.networks import reference
-from training.networks.efficientnet_lite import EfficientNetLite0, load_imagenet
+from training.networks.efficientnet_lite import PRETRAINED, EfficientNetLite, load_imagenet
 from training.networks.unet import NETWORKS, Arch, UNet
 
 # Entries under which scripts save a state dict, and what wrappers of a network put before its keys.
@@ -34,7 +34,7 @@ def open_network(
         The network, and its contract, whose provenance names the file and its SHA-256.
 
     Raises:
-        InputError: no such file, not a checkpoint, or of another network.
+        InputError: no such file, not a checkpoint, of another network, or not finite.
     """
     loaded = checkpoint.load(path)
     if "contract" in loaded:
@@ -46,6 +46,8 @@ def open_network(
             f"{path}: neither a checkpoint of training.train nor a state dict of the public reference; "
             "give one of these"
         )
+    if not checkpoint.is_finite(network.state_dict()):
+        raise InputError(f"{path}: holds weights that are infinite or nan; give another checkpoint")
     if arch and arch != network.arch:
         raise InputError(f"--arch {arch}: {path} holds {network.arch}; leave --arch out")
     origin = {"checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
@@ -81,8 +83,8 @@ def take_weights(network: UNet, config: TrainConfig) -> None:
         InputError: they cannot be opened, or are of another network.
     """
     if config.init == "imagenet":
-        if not isinstance(network.encoder, EfficientNetLite0):
-            fitting = [name for name in NETWORKS if NETWORKS[name].encoder is EfficientNetLite0]
+        if not isinstance(network.encoder, EfficientNetLite):
+            fitting = [name for name, parts in NETWORKS.items() if parts.encoder in PRETRAINED]
             raise InputError(
                 f"--init imagenet: there are no such weights for --arch {network.arch}; "
                 f"use --arch {' or '.join(fitting)}"

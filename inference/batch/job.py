@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 from inference.batch.journal import ResumeJournal, stamp
 from inference.batch.options import SegmentOptions
 from inference.batch.output_paths import name_outputs
-from inference.batch.report import write_report, write_sheet
-from inference.batch.tables import write_measures, write_table
+from inference.batch.overview import Results
+from inference.batch.overviews import OVERVIEWS
+from inference.batch.remarks import remark_on_outlines
+from inference.batch.tables import write_table
 from inference.batch.writer import Done, MaskRow
 from inference.cli import escape_line, track, warn
 from inference.errors import InputError
@@ -53,6 +55,7 @@ class Job:
         index, count = parse_shard(shard)
         self.part = f"-{index}-of-{count}" if count > 1 else ""
         self.options, self.output = options, options.output
+        self.fingerprint = fingerprint
         passed: list[PassedOver] = []
         named = name_outputs(find_sources(images, passed), self.output)
         self.passed = list(dict.fromkeys(passed))[index - 1 :: count]
@@ -99,8 +102,7 @@ class Job:
         with self.journal:
             self._collect(results)
             summary = self._summarise(stages)
-            self._write_tables()
-            self._write_pages(summary, threads)
+            self._write_tables(threads)
         if self.options.json_file:
             write_json(self.options.json_file, summary, indent=2)
         before = f", {self.kept} of them before," if self.kept else ""
@@ -108,6 +110,8 @@ class Job:
             f"{len(self.finished)} of {len(self.stems)} images segmented into {self.output}{before} "
             f"in {summary['seconds']:.1f} s, {summary['fps']} images/s"
         )
+        for remark in remark_on_outlines([done.row for _, done in self._in_order(self.finished)]):
+            warn(escape_line(remark))
         return 1 if self.failed else 0
 
     def _collect(self, results: Iterable[tuple[Source, Done | Failure]]) -> None:
@@ -123,9 +127,8 @@ class Job:
 
     def _remove_tables(self) -> None:
         """Removes what an earlier run said of this folder, so that it is not taken for this run's."""
-        for name in ("masks.csv", "errors.csv", "measures.csv", "sheet.jpg", "report.html"):
-            path = self.output / name
-            path.with_name(f"{path.stem}{self.part}{path.suffix}").unlink(missing_ok=True)
+        for name in ("masks.csv", "errors.csv", *(each.file for each in OVERVIEWS.values())):
+            self._place(name).unlink(missing_ok=True)
 
     def _summarise(self, stages: Mapping[str, float]) -> dict[str, Any]:
         seconds = time.perf_counter() - self.start
@@ -139,25 +142,31 @@ class Job:
             "stages": {stage: round(spent, 3) for stage, spent in stages.items()},
         }
 
-    def _write_tables(self) -> None:
-        dones = [done for _, done in self._in_order(self.finished)]
-        failures = [failure for _, failure in self._in_order(self.failed)]
-        rows = (done.row for done in dones)
-        write_table(self.output / f"masks{self.part}.csv", MaskRow._fields, rows)
-        failures += [Failure(each.name, each.error) for each in self.passed]
-        write_table(self.output / f"errors{self.part}.csv", Failure._fields, failures)
-        if "csv" in self.options.save:
-            path = self.output / f"measures{self.part}.csv"
-            write_measures(path, dones, self.options.mm_per_pixel)
+    def _write_tables(self, threads: int) -> None:
+        done, failures = self._in_order(self.finished), self._in_order(self.failed)
+        results = Results(
+            self.output,
+            self.part,
+            self.stems,
+            self.options.save,
+            done,
+            [failure for _, failure in failures]
+            + [Failure(each.name, each.error) for each in self.passed],
+            (self.options.model, *self.options.ensemble),
+            self.fingerprint,
+            self.options.mm_per_pixel,
+            threads,
+        )
+        write_table(self._place("masks.csv"), MaskRow._fields, (image.row for _, image in done))
+        write_table(self._place("errors.csv"), Failure._fields, results.failures)
+        for name, overview in OVERVIEWS.items():
+            if name in self.options.save:
+                overview.write(self._place(overview.file), results)
 
-    def _write_pages(self, summary: dict[str, Any], threads: int) -> None:
-        shown = self._in_order(self.finished)
-        failures = [failure for _, failure in self._in_order(self.failed)]
-        if "sheet" in self.options.save:
-            write_sheet(self.output / f"sheet{self.part}.jpg", self.output, shown, threads)
-        if "report" in self.options.save:
-            page = self.output / f"report{self.part}.html"
-            write_report(page, self.output, summary, shown, failures, threads)
+    def _place(self, name: str) -> Path:
+        """Where a table of this run, or of its shard, goes."""
+        path = self.output / name
+        return path.with_name(f"{path.stem}{self.part}{path.suffix}")
 
     def _in_order(self, results: Mapping[Source, Item]) -> list[tuple[Source, Item]]:
         """Results in the order in which the images were given."""

@@ -109,7 +109,7 @@ class ResumeJournal:
             if not all(is_whole(path) for path in product_paths(self.output / stem, save).values()):
                 return None
             measures = entry["measures"] if "csv" in save else None
-            return Done(MaskRow(*entry["row"]), Measures(*measures) if measures else None)
+            return Done(MaskRow(*entry["row"]), read_measures(measures) if measures else None)
         except (KeyError, TypeError):  # no entry that `add` wrote: the image is done again
             return None
 
@@ -127,7 +127,7 @@ class ResumeJournal:
             "stamp": stamped,
             "save": sorted(save),
             "row": done.row,
-            "measures": done.measures,
+            "measures": done.measures and done.measures._asdict(),
         }
         self._write(json.dumps(entry).encode() + b"\n")
 
@@ -146,6 +146,15 @@ class ResumeJournal:
     ) -> None:
         self._file.close()
         self.lock.release()
+
+
+def read_measures(entry: Any) -> Measures:
+    """The measures of an entry; earlier releases wrote a list, whose last value is no longer measured.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    return Measures(**entry) if isinstance(entry, dict) else Measures(*entry[:-1])
 
 
 def refuse_link(path: Path) -> None:

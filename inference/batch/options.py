@@ -5,18 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from inference.batch.overviews import OVERVIEWS
 from inference.cli import EnsembleOption, JsonFile, ModelOption, ProviderOption, TtaOption
 from inference.errors import InputError
-from inference.masks.segmentation import Product
+from inference.masks.formats.registry import FORMATS
 from inference.models import SHIPPED
 from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
 
-Saved = Product | Literal["csv", "sheet", "report"]
+
+def tabulate_formats() -> str:
+    """What --save takes, a line each."""
+    files = [(name, f"NAME{found.ending}", found.description) for name, found in FORMATS.items()]
+    files += [(name, found.file, found.description) for name, found in OVERVIEWS.items()]
+    lines = [f"{name:13}{file}: {description}" for name, file, description in files]
+    return "\n".join(("What to write, each image at its own size.", *lines))
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,6 @@ class SegmentOptions:
     Attributes:
         output: Folder for the results, in the same tree of folders as the images, and for masks.csv and
             errors.csv.
-        save: What to write of each image, at its own size: mask (NAME_segmentation.png, 0 or 255),
-            overlay (NAME_overlay.jpg, the outline on the image), contour (NAME_contour.png, only the
-            outline), rle (NAME_rle.json, COCO's), geojson (NAME.geojson, polygons),
-            probability (NAME_probability.png, 0 to 255). Of the whole run: csv (measures.csv),
-            sheet (sheet.jpg, the first 24 overlays on one page), report (report.html, the first 200).
         batch_size: Images computed at once; it changes the speed, not the masks.
         resume: Continue an earlier run into the same folder: finished images are kept. Without --shard,
             also gathers what all shards have done into one masks.csv.
@@ -39,7 +41,9 @@ class SegmentOptions:
 
     model: ModelOption = SHIPPED
     output: Annotated[Path, arg(metavar="FOLDER")] = Path("masks")
-    save: tuple[Saved, ...] = ("mask",)
+    save: Annotated[
+        tuple[str, ...], arg(metavar="FORMAT [FORMAT ...]", help=tabulate_formats())
+    ] = ("mask",)
     batch_size: Annotated[int, arg(metavar="N")] = 8
     provider: ProviderOption = "auto"
     ensemble: EnsembleOption = ()
@@ -56,8 +60,12 @@ class SegmentOptions:
         """
         if self.batch_size < 1:
             raise InputError(f"--batch-size {self.batch_size}: must be at least 1; leave it out")
-        if {"sheet", "report"} & set(self.save) and "mask" not in self.save:
-            raise InputError("--save sheet or report: they show the masks; add mask")
+        known = (*FORMATS, *OVERVIEWS)
+        if unknown := [name for name in self.save if name not in known]:
+            raise InputError(f"--save {unknown[0]}: no such format; choose from {', '.join(known)}")
+        for name in self.save:
+            if name in OVERVIEWS and OVERVIEWS[name].shows_masks and "mask" not in self.save:
+                raise InputError(f"--save {name}: it shows the masks; add mask")
         if self.mm_per_pixel is not None and not 0 < self.mm_per_pixel < math.inf:
             raise InputError(
                 f"--mm-per-pixel {self.mm_per_pixel}: must be above 0 and finite, as in 0.02"
@@ -65,8 +73,10 @@ class SegmentOptions:
 
     @property
     def products(self) -> frozenset[str]:
-        """What is written of each image."""
-        return frozenset(self.save) - {"sheet", "report"}
+        """What is written of each image: formats, and csv if an overview needs the measures."""
+        shown = [overview for name, overview in OVERVIEWS.items() if name in self.save]
+        measured = {"csv"} if any(overview.shows_measures for overview in shown) else set()
+        return frozenset(FORMATS.keys() & set(self.save) | measured)
 
     def open_model(self, threads: int, provider: Provider | None = None) -> Segmenter:
         """Opens the model files.

@@ -12,12 +12,16 @@ import numpy as np
 
 from inference.batch.output_paths import refuse_links
 from inference.images.pixels import Source
+from inference.masks.formats.registry import FORMATS
 from inference.masks.morphometry import Measures
-from inference.masks.segmentation import ENDINGS, Product, Segmentation
+from inference.masks.segmentation import Segmentation
 
 
 class MaskRow(NamedTuple):
-    """A line of masks.csv: sizes in pixels of the image, area as a share of the frame."""
+    """A line of masks.csv: sizes in pixels of the image, area as a share of the frame.
+
+    The last three are as in `Segmentation`: `check` is yes or no, and what is not known is empty.
+    """
 
     image: str
     mask: str
@@ -25,6 +29,14 @@ class MaskRow(NamedTuple):
     height: int
     lesion_px: int
     lesion_percent: float
+    expected_jaccard: float | None = None
+    check: str = ""
+    warning: str = ""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a person should look at it: at its outline, or at the image itself."""
+        return self.check == "yes" or bool(self.warning)
 
 
 class Done(NamedTuple):
@@ -40,7 +52,7 @@ class Writer:
 
     Attributes:
         stems: where each image's files go, relative to `output`, without their endings.
-        save: products, or csv for the measures.
+        save: names of formats, or csv for the measures.
     """
 
     output: Path
@@ -55,16 +67,26 @@ class Writer:
         mask = written["mask"].relative_to(self.output).as_posix() if "mask" in written else ""
         height, width, area = lesion.height, lesion.width, lesion.lesion.area
         percent = round(100 * area / (height * width), 3)
-        row = MaskRow(str(lesion.source), mask, width, height, area, percent)
+        row = MaskRow(str(lesion.source), mask, width, height, area, percent, *judge(lesion))
         return Done(row, lesion.measures if "csv" in self.save else None)
 
 
-def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> dict[Product, Path]:
-    """Writes the products of one image, all of them or none, and returns their paths."""
+def judge(lesion: Segmentation) -> tuple[float | None, str, str]:
+    """What the last columns of masks.csv say: expected Jaccard index, whether to check it, a warning."""
+    expected, check = lesion.expected_jaccard, lesion.needs_check
+    return (
+        None if expected is None else round(expected, 4),
+        "" if check is None else "yes" if check else "no",
+        lesion.warning or "",
+    )
+
+
+def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> dict[str, Path]:
+    """Writes one image in the formats that `save` names, in all of them or none; returns the paths."""
     paths = product_paths(stem, save)
     try:
-        for path in paths.values():
-            lesion.save(path)
+        for name, path in paths.items():
+            FORMATS[name].write(lesion, path)
     except Exception:
         for path in paths.values():
             with suppress(OSError):  # no such file, or a folder that is in the way
@@ -73,10 +95,10 @@ def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> d
     return paths
 
 
-def product_paths(stem: Path, save: Iterable[str]) -> dict[Product, Path]:
-    """The files of one image that `save` asks for, by product."""
+def product_paths(stem: Path, save: Iterable[str]) -> dict[str, Path]:
+    """The files of one image in the formats that `save` names, by format."""
     return {
-        product: stem.with_name(stem.name + ending)
-        for product, ending in ENDINGS.items()
-        if product in save
+        name: stem.with_name(stem.name + found.ending)
+        for name, found in FORMATS.items()
+        if name in save
     }

@@ -17,13 +17,14 @@ from pathlib import Path
 
 from inference.doctor.findings import Finding, ask_python, explain
 from inference.machine import ask, core_quota, memory, processor, usable_cores
+from inference.version import PROJECT
 
-PROJECT = "attention-unet"
 # Packages with variants, such as onnxruntime-gpu -> the module that all variants provide.
 VARIANTS = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2"}
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"),
-    *("ASCEND_TOOLKIT_HOME", "TORCH_DEVICE_BACKEND_AUTOLOAD", "PYTHONPATH", "LD_LIBRARY_PATH"),
+    *("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH", "TORCH_DEVICE_BACKEND_AUTOLOAD"),
+    *("PYTHONPATH", "LD_LIBRARY_PATH"),
 )
 INSTALL = "make setup, or pip install -e ."
 LIST_PROVIDERS = (

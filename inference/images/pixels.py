@@ -28,7 +28,14 @@ PNG_GREY = bytes((8, 0))  # bits, and the type of colour
 PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"  # the last chunk and its checksum
 
 MAX_BYTES = 2**31  # of a file: a sparse file can claim any size
-SPARE = 4  # sides of a reduced JPEG are at least this many times the size wanted
+# Sides of a reduced JPEG are at least this many times the size wanted. On 454 validation images at
+# cameras' sizes, 2 instead of 4 changes dice by -0.0003 (with sensor noise) to +0.0002 and decodes a
+# third faster.
+SPARE = 2
+
+
+class TooManyPixelsError(InputError):
+    """An image of more pixels than `max_pixels`; it has not been decoded."""
 
 
 class Source(Protocol):
@@ -198,7 +205,7 @@ def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
     except cv2.error as error:
         reason = explain_opencv(error)
         if "CV_IO_MAX_IMAGE" in reason:
-            raise InputError(
+            raise TooManyPixelsError(
                 f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
                 "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
             ) from error

@@ -15,7 +15,8 @@ from inference.errors import InputError
 from inference.evaluate import evaluate
 from inference.models import SHIPPED
 from inference.scoring.pairs import index_images
-from training.config import make_config, read_config
+from training.arguments import read_config
+from training.config import make_config
 from training.networks.unet import UNet
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +59,12 @@ def test_every_figure_of_the_card_is_measured(
     assert f"{scores['dice']:.4f}" in row and f"{scores['pooled']['dice']:.4f}" in row
     for heading in ("30 % darker", "largest region", "| second ", "reference, width 64"):
         assert heading in card
-    with model.with_suffix(".held-out.csv").open() as file:
-        held_out = {row["name"]: row["split"] for row in csv.DictReader(file)}
-    expected = {name: split for split in ("valid", "test") for name in index_images(data / split)}
-    assert held_out == expected
+    with model.with_suffix(".splits.csv").open() as file:
+        splits = {row["name"]: row["split"] for row in csv.DictReader(file)}
+    expected = {
+        name: split for split in ("train", "valid", "test") for name in index_images(data / split)
+    }
+    assert splits == expected
 
 
 def test_the_recipe_is_the_commands_of_all_its_runs(
@@ -74,8 +77,19 @@ def test_the_recipe_is_the_commands_of_all_its_runs(
     moved = torch.load(runs[1] / "best.pt")
     moved["config"]["init"] = "gone.pt"
     torch.save(moved, tmp_path / "moved.pt")
-    with pytest.raises(InputError, match=r"gone.pt: no such file, but .*moved.pt started from it"):
+    with pytest.raises(InputError, match=r"gone.pt: no such file, but .*moved.pt learnt from it"):
         describe_recipe(tmp_path / "moved.pt")
+
+
+def test_a_recipe_begins_with_the_teachers(
+    data: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pupil = torch.load(runs[0] / "best.pt")
+    pupil["config"]["teachers"] = [str(run / "best.pt") for run in runs]
+    torch.save(pupil, tmp_path / "pupil.pt")
+    first, second, last = describe_recipe(tmp_path / "pupil.pt").splitlines()
+    assert describe_recipe(runs[1] / "best.pt").splitlines() == [first, second]
+    assert f"--teachers {runs[0] / 'best.pt'} {runs[1] / 'best.pt'} " in last
 
 
 def test_a_recipe_that_began_with_imagenet_ends_there(

@@ -9,11 +9,13 @@ import pytest
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
+from inference.images.pixels import read_mask
 from inference.images.write import write_image
 from inference.masks.png import write_mask
-from inference.models import SHIPPED, read_held_out
+from inference.models import SHIPPED, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.metrics import METRICS
+from inference.scoring.risk import assess_doubt
 from inference.segment import segment
 
 
@@ -95,6 +97,26 @@ def test_model_scores_as_its_masks_do(data: Path, model: Path, tmp_path: Path) -
     assert 0 < by_masks["jaccard"] < 1
 
 
+def test_how_well_doubt_finds_failures(
+    data: Path, fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, truths = data / "test", data / "test_GT"
+    evaluate(images, truths, model=fitted, json_file=tmp_path / "scores.json")
+    doubt = json.loads((tmp_path / "scores.json").read_text())["doubt"]
+    segmenter = Segmenter(fitted)
+    expected, jaccard = [], []
+    for path in sorted(images.iterdir()):
+        lesion, truth = segmenter.segment(path), read_mask(truths / f"{path.stem}_segmentation.png")
+        either = np.count_nonzero(lesion.mask | truth)
+        expected.append(lesion.expected_jaccard)
+        jaccard.append(np.count_nonzero(lesion.mask & truth) / either)
+    suspected = doubt.pop("suspected")
+    assert doubt == pytest.approx(assess_doubt(np.array(expected), np.array(jaccard)))
+    assert 0 <= suspected <= 1
+    shown = capsys.readouterr().out
+    assert "failures found" in shown and "calibration error" in shown and "show no lesion" in shown
+
+
 def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -> None:
     images, truths, made = folders
     prediction = made / "ISIC_0000003_segmentation.png"
@@ -141,14 +163,25 @@ def test_training_images_of_the_shipped_model_are_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images, truths = tmp_path / "images", tmp_path / "truths"
-    names = ["ISIC_9999999", min(read_held_out("test")), "my photo"]
+    splits = read_splits()
+    train, valid, test = (
+        min(name for name in splits if splits[name] == split)
+        for split in ("train", "valid", "test")
+    )
+    names = [test, train.lower(), valid, "ISIC_9999999", "my photo"]
     for name in names:
         write_image(images / f"{name}.jpg", np.full((30, 40, 3), 200, np.uint8))
         write_mask(truths / f"{name}_segmentation.png", np.eye(30, 40, dtype=bool))
     evaluate(images, truths)
-    warning = capsys.readouterr().err
-    assert "warning: 1 of 3 images, the first is ISIC_9999999" in warning
+    warning = " ".join(capsys.readouterr().err.split())
+    assert "trained on 1 of the 5 images and chosen on 1" in warning
+    assert "1 are of its test split, 2 are not in attunet_lite0.splits.csv" in warning
     evaluate(images, truths, model=SHIPPED)  # named: it is the user's to know
+    assert "warning" not in capsys.readouterr().err
+    for name in (train.lower(), valid):
+        (images / f"{name}.jpg").unlink()
+        (truths / f"{name}_segmentation.png").unlink()
+    evaluate(images, truths)  # held out, or not known to the model's data
     assert "warning" not in capsys.readouterr().err
 
 

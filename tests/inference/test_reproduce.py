@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from inference import models
 from inference import reproduce as module
 from inference.errors import InputError
-from inference.models import SHIPPED, SHIPPED_INT8, read_held_out
+from inference.models import SHIPPED, SHIPPED_INT8, read_splits
 from inference.reproduce import reproduce
 from inference.scoring.metrics import METRICS
 from inference.scoring.pairs import index_images
@@ -17,9 +18,11 @@ from inference.scoring.published import PUBLISHED
 def held_out(data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Two of the test images are held out from a small model that takes the shipped one's place."""
     names = sorted(index_images(data / "test"))[:2]
-    file = tmp_path / "held-out.csv"
-    file.write_text("name,split\nother,valid\n" + "".join(f"{name},test\n" for name in names))
-    monkeypatch.setattr(models, "HELD_OUT", file)
+    file = tmp_path / "splits.csv"
+    file.write_text(
+        "name,split\nother,valid\nthis,train\n" + "".join(f"{name},test\n" for name in names)
+    )
+    monkeypatch.setattr(models, "SPLITS", file)
     monkeypatch.setattr(module, "SHIPPED", model)
     monkeypatch.setattr(module, "SHIPPED_INT8", model)
     return names
@@ -50,9 +53,9 @@ def test_folders_are_pairs_and_hold_test_images(data: Path, held_out: list[str])
 
 
 def test_the_shipped_list_holds_the_tests_of_the_task() -> None:
-    test, valid = read_held_out("test"), read_held_out("valid")
-    assert (len(test), len(valid)) == (520, 259) and not test & valid
-    assert all(name.startswith("ISIC_") for name in test | valid)
+    splits = read_splits()
+    assert Counter(splits.values()) == {"train": 1815, "valid": 259, "test": 520}
+    assert all(name.startswith("ISIC_") for name in splits)
 
 
 def test_the_card_tells_the_truth(isic: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +30,14 @@ from training.data.pairs import Pair
 PROJECT = "attention-unet"  # of its folder among the user's caches
 
 
+class Rows(Protocol):
+    """An array on disk, by its rows: a memory map, or chosen rows of several."""
+
+    shape: tuple[int, ...]
+
+    def __getitem__(self, index: Any, /) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Split:
     """The images and masks of train, valid or test, at one size.
@@ -40,11 +49,19 @@ class Split:
     """
 
     names: list[str]
-    images: np.ndarray
-    masks: np.ndarray
+    images: Rows
+    masks: Rows
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def describe(self) -> dict[str, int]:
+        """Number and CRC-32 of images and masks, pixels and names: equal if a run would be the same."""
+        crc = zlib.crc32("\n".join(self.names).encode(errors="surrogateescape"))
+        for rows in (self.images, self.masks):
+            for row in range(len(self)):
+                crc = zlib.crc32(rows[row].tobytes(), crc)
+        return {"images": len(self), "checksum": crc}
 
 
 @dataclass(frozen=True)

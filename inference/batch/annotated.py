@@ -1,0 +1,69 @@
+"""The masks of a run for annotation tools: each image's name, size and mask, read back from its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from inference.batch.overview import Results
+from inference.batch.writer import Done
+from inference.images.pixels import Source, read_mask
+from inference.runtime.stream import map_ahead
+
+LESION = "lesion"  # the name of the only class
+
+
+class Annotated(NamedTuple):
+    """An image and its mask.
+
+    Attributes:
+        file: the image's name below the folder that was segmented, with slashes.
+        mask: (H, W) bool.
+    """
+
+    file: str
+    mask: np.ndarray
+
+
+class Box(NamedTuple):
+    """The smallest box around a mask, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def read_masks(results: Results) -> Iterator[Annotated]:
+    """Yields the images of a run in order."""
+
+    def read(item: tuple[Source, Done]) -> Annotated:
+        _, done = item
+        folder = PurePosixPath(done.row.mask).parent
+        name = PurePosixPath(*Path(done.row.image).parts).name
+        # Names that are no UTF-8 would make no text file.
+        file = os.fsencode(str(folder / name)).decode("utf-8", "replace")
+        return Annotated(file, read_mask(results.output / done.row.mask))
+
+    with ThreadPoolExecutor(results.threads) as pool:
+        yield from map_ahead(pool, read, results.done, ahead=2 * results.threads)
+
+
+def find_box(mask: np.ndarray) -> Box | None:
+    """The box around a (H, W) bool mask; None for an empty one."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    left, top = int(columns[0]), int(rows[0])
+    return Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
+
+
+def find_counts(values: np.ndarray) -> list[int]:
+    """Run lengths of a flat (N,) bool mask, background first: the first may be 0."""
+    edges = np.flatnonzero(np.diff(values, prepend=False))
+    return np.diff(edges, prepend=0, append=len(values)).tolist()

@@ -1,0 +1,65 @@
+"""COCO's instances: polygons, run lengths and crowds, https://cocodataset.org/#format-data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from inference.masks.formats.rle import FIRST, FIVE_BITS, MORE
+from training.data.annotations.annotated import Annotated, Shape
+from training.data.annotations.polygons import polygon
+
+
+def read_coco(content: dict[str, Any]) -> Iterator[Annotated]:
+    """Reads a parsed COCO file; an annotation of several polygons is all of them together."""
+    names = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
+    shapes: dict[Any, list[Shape]] = {entry["id"]: [] for entry in content["images"]}
+    for entry in content["annotations"]:
+        name = names[entry["category_id"]]
+        for draw in read_segmentation(entry.get("segmentation") or []):
+            shapes[entry["image_id"]].append(Shape(name, draw))
+    for image in content["images"]:
+        yield Annotated(
+            str(image["file_name"]), int(image["height"]), int(image["width"]), shapes[image["id"]]
+        )
+
+
+def read_segmentation(segmentation: Any) -> list[Callable[[int, int], np.ndarray]]:
+    """What draws the `segmentation` of an annotation: a list of polygons, or run lengths."""
+    if isinstance(segmentation, dict):
+        return [partial(fill_runs, segmentation)]
+    return [polygon(np.reshape(points, (-1, 2)).tolist()) for points in segmentation]
+
+
+def fill_runs(runs: dict[str, Any], height: int, width: int) -> np.ndarray:
+    """Decodes run lengths, compressed (text) or plain, as pycocotools does: (height, width) bool."""
+    counts = runs["counts"]
+    counts = unpack(counts) if isinstance(counts, str) else [int(count) for count in counts]
+    if list(runs["size"]) != [height, width] or sum(counts) != height * width or min(counts) < 0:
+        raise ValueError(f"run lengths of {runs['size']} for an image of {height} x {width} pixels")
+    values = np.arange(len(counts)) % 2 == 1  # background first
+    return np.repeat(values, counts).reshape(width, height).T
+
+
+def unpack(text: str) -> list[int]:
+    """Reads COCO's text for run lengths, as rleFrString of pycocotools' maskApi.c does.
+
+    Each is written as its difference from the last but one, five bits a letter, the lowest first; the
+    highest bit of its last letter is the sign.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for code in text.encode("ascii"):
+        bits = code - FIRST
+        value |= (bits & FIVE_BITS) << shift
+        shift += 5
+        if bits & MORE:
+            continue
+        if bits & 0x10:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return counts
