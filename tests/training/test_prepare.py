@@ -143,7 +143,7 @@ def test_broken_pairs_are_named_and_left_out(
     printed = capsys.readouterr().out.replace("\n", " ")
     reasons = {
         "SYNTH_0000000": "is not an image",
-        "SYNTH_0000001": "ends in the middle",
+        "SYNTH_0000001": "copy it again",
         "SYNTH_0000003": "mask is empty",
         "SYNTH_0000004": "image is 128 x 96, mask 127 x 96",
         "SYNTH_0000005": "mask has the level 7",
