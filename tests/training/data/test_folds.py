@@ -73,7 +73,7 @@ def test_folds_stay_as_they_were_dealt(raw: Path, folded: Path) -> None:
     assert prepare(raw, folded, size=32, folds=4) == 0
     assert prepare(raw, folded, size=32) == 0
     assert (folded / FOLDS).read_bytes() == before
-    with pytest.raises(InputError, match=r"folds.csv: holds other folds; delete it"):
+    with pytest.raises(InputError, match=r"folds.csv: was made with other settings; delete it"):
         prepare(raw, folded, size=32, folds=3)
 
 
