@@ -82,7 +82,7 @@ def test_what_is_no_fold_is_refused(raw: Path, folded: Path) -> None:
         open_fold(folded, 4, 32)
     lines = (folded / FOLDS).read_text().splitlines(keepends=True)
     (folded / FOLDS).write_text("".join(lines[:-1]))
-    with pytest.raises(InputError, match=r"does not fit the images"):
+    with pytest.raises(InputError, match=r"does not match the images"):
         open_fold(folded, 0, 32)
     (folded / FOLDS).unlink()
     with pytest.raises(InputError, match=r"has no folds; make them with training.prepare --folds"):
