@@ -27,7 +27,7 @@ from inference.runtime.providers import AUTO, Provider
 Item = TypeVar("Item")
 
 # Control characters but for line feed and tab, line separators, marks that turn the direction of text,
-# and bytes of names that are no UTF-8.
+# and bytes of names that are not UTF-8.
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 CRASHED = 70  # the exit code of a fault in the program, as sysexits.h numbers it
 
