@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app.__main__ import MAX_STATES
 from app.gate import REFUSED, Uploads, list_hosts
 from app.page import HERE
 from app.tabs.shared import EXAMPLES
@@ -137,7 +138,7 @@ def test_direct_calls_refuse_them_alike(visitor: Visitor, photographs: list[Path
     for path in (str(photographs[0]), "/no/such/file.jpg"):
         body = {"data": [{"path": path}, 0.5, True, True]}
         answer = visitor.http.post("/run/segment", json=body)
-        assert answer.status_code >= 400 and answer.json()["error"] == REFUSED
+        assert answer.status_code == 422 and answer.json()["error"] == REFUSED
 
 
 def test_two_visitors_with_one_photograph_both_may_use_it(
@@ -149,6 +150,24 @@ def test_two_visitors_with_one_photograph_both_may_use_it(
     for visitor, path in zip(visitors, paths):
         for _ in range(2):
             assert visitor.ask(segment, [{"path": path}])["success"]
+
+
+def test_of_many_visits_the_oldest_are_forgotten(visitor: Visitor, photographs: list[Path]) -> None:
+    """What is kept of each is megabytes."""
+    events = find_events(visitor)
+    (segment,) = (number for number, _, types in events if types == ["image"])
+    show, knobs = next((n, values) for n, values, types in events if types[:1] == ["state"])
+    assert visitor.ask(segment, [{"path": visitor.upload(photographs[0])}])["success"]
+
+    def is_remembered() -> bool:
+        answer = visitor.ask(show, [None, *knobs[1:]])
+        return bool(answer["success"] and answer["output"]["data"][0])
+
+    assert is_remembered()
+    for number in range(MAX_STATES + 1):
+        body = {"data": [], "session_hash": f"{visitor.session}-{number}"}
+        visitor.http.post("/run/describe", json=body).raise_for_status()
+    assert not is_remembered()
 
 
 def test_an_upload_belongs_to_the_first_session_that_uses_it() -> None:
