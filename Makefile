@@ -17,7 +17,7 @@ data = $(call path,$(DATA))
 raw = $(call path,$(RAW))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor
+.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor npu-shell
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,11 +26,11 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .venv/base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) -e .
+	$(PIP) -e '.[jpeg]'
 	@touch $@
 
 .venv/installed: .venv/base
-	$(PIP) -e '.[train,imagenet,export,openvino,app,dev]'
+	$(PIP) -e '.[jpeg,train,imagenet,export,openvino,app,dev]'
 	@touch $@
 
 setup: .venv/installed  ## create .venv and install the project with everything it needs
@@ -132,3 +132,14 @@ bench: .venv/base  ## measure the speed of the shipped models, or of MODEL
 
 doctor: .venv/base  ## check this machine, and say how to fix what does not work
 	$(RUN) inference.doctor $(chosen) $(ARGS)
+
+DOCKER ?= docker
+NPU_IMAGE ?= attention-unet-npu
+npus = $(wildcard /dev/davinci[0-9] /dev/davinci[0-9][0-9])
+npu-shell:  ## a shell in NPU_IMAGE (docker build --target npu) with this machine's NPUs and driver
+	$(DOCKER) run --rm -it $(addprefix --device ,$(npus) /dev/davinci_manager /dev/devmm_svm /dev/hisi_hdc) \
+	  --group-add $$(stat -c %g /dev/davinci_manager) --shm-size 16g \
+	  -v /usr/local/dcmi:/usr/local/dcmi:ro -v /usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+	  -v /usr/local/Ascend/driver:/usr/local/Ascend/driver:ro \
+	  -v /etc/ascend_install.info:/etc/ascend_install.info:ro \
+	  -v '$(CURDIR)':/mnt -w /mnt $(NPU_IMAGE) bash

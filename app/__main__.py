@@ -9,21 +9,28 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Annotated
 
+import gradio.routes
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from tyro.conf import arg
 
 from app.gate import GatedBlocks, list_hosts
-from app.guard import Guard
-from app.page import FAVICON, LANGUAGES, STYLE, build_page
+from app.guard import MAX_IMAGE, Guard
+from app.http_api import list_routes
+from app.login import read_auth
+from app.metrics import Meter, Metrics
+from app.page import FAVICON, STYLE, build_page
 from app.service import Service
+from app.tabs.languages import LANGUAGES
 from inference.cli import run
 from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8
 from inference.runtime.segmenter import Segmenter
 
-MAX_BYTES = 50_000_000  # of one upload
 MAX_WAITING = 256  # visitors in the queue; more are told that the server is full
+MAX_STATES = 100  # visits whose last photograph is kept, 3 MB each; the oldest are forgotten
 
 
 def app(
@@ -34,6 +41,7 @@ def app(
     mcp: bool = False,
     allowed_hosts: tuple[str, ...] = (),
     root_path: str = "",
+    corrections: Annotated[Path | None, arg(metavar="FOLDER")] = None,
 ) -> None:
     """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
 
@@ -47,6 +55,8 @@ def app(
         allowed_hosts: Names that the server has, as in demo.example.org; requests for others are refused.
             Default: those of this machine and `host`; any name with 0.0.0.0.
         root_path: Path under which a proxy serves the page, as in /lesions.
+        corrections: Folder in which visitors' corrected masks and their photos are kept, as
+            training.prepare takes them. Default: visitors download the pairs.
     """
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")
@@ -54,23 +64,31 @@ def app(
     names = [path.name for path in model]
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
-    service = Service({name: Segmenter(path, threads) for name, path in zip(names, model)})
-    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
+    if corrections:
+        corrections.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is told now
+    models = {name: Segmenter(path, threads) for name, path in zip(names, model)}
+    service = Service(models, corrections)
+    uploads = service.folder / "uploads"  # so that they go when we do
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    # It read the environment when it was loaded.
+    gradio.routes.DEFAULT_TEMP_DIR = str(uploads)  # type: ignore[attr-defined]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
     try:
         page = build_page(service, queue=not mcp)
+        service.spared = page.shared
         if mcp:
             from app.tools import offer_tools  # needs the package mcp
 
-            page.received = service.folder / "uploads" / "received"
+            page.received = uploads / "received"
             offer_tools(page.received)
-        launch(page, host, port, mcp, hosts, root_path)
+        launch(page, service, host, port, mcp, hosts, root_path)
     finally:
         service.close()
 
 
 def launch(
     page: GatedBlocks,
+    service: Service,
     host: str,
     port: int,
     mcp: bool,
@@ -87,7 +105,9 @@ def launch(
     """
     # Beyond that, visitors are told so instead of kept waiting.
     login = read_auth(os.environ.get("APP_AUTH"))
+    metrics = Metrics()
     guards = [
+        Middleware(Meter, metrics=metrics),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
         Middleware(Guard, login=login),
     ]
@@ -97,10 +117,15 @@ def launch(
             server_name=host,
             server_port=port,
             auth=login,
-            max_file_size=MAX_BYTES,
+            max_file_size=MAX_IMAGE,
             mcp_server=mcp,
             root_path=root_path,
-            app_kwargs={"middleware": guards},
+            app_kwargs={
+                "middleware": guards,
+                "routes": list_routes(service, metrics),
+                "openapi_url": None,
+            },
+            state_session_capacity=MAX_STATES,
             enable_monitoring=False,
             run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,
@@ -115,18 +140,6 @@ def launch(
         raise InputError(
             f"--host {host} --port {port}: cannot listen there; choose another"
         ) from error
-
-
-def read_auth(text: str | None) -> tuple[str, str] | None:
-    """Name and password from "name:password"; None if nothing was given."""
-    if not text:
-        return None
-    name, colon, password = text.partition(":")
-    if not (name and colon and password):
-        raise InputError(
-            "APP_AUTH: must be name:password; change it, or unset it to let everyone in"
-        )
-    return name, password
 
 
 if __name__ == "__main__":

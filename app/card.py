@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from app.service import Service
 from inference.errors import InputError
 from inference.scoring.metrics import METRICS
 
-LIMITS = """
-## Limits
-
-- Not a medical device: it outlines what looks like a lesion, and does not say what the lesion is.
-- It knows only dermoscopic photos; in any other picture it still outlines something.
-- A lesion that touches the border of the image is cut off there, and its measures are too small.
-- Sizes are in pixels: a photo does not tell how large a pixel is.
-"""
-
 
 def describe_model(service: Service) -> str:
-    """The card beside the model file (NAME.md) or else its contract; its scores; its limits.
-
-    The scores are in NAME.scores.json beside the file, which `inference.evaluate --json` writes.
-    """
+    """The card beside the model file (NAME.md), or else its contract and its scores, as Markdown."""
     path = service.segmenter.path
-    card, scores = path.with_suffix(".md"), path.with_suffix(".scores.json")
-    told = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None
-    parts = [told or list_contract(service), LIMITS]
-    if scores.is_file():
-        try:
-            parts.insert(1, list_scores(json.loads(scores.read_text(encoding="utf-8"))))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{scores}: not what inference.evaluate --json writes; write it again, or delete it"
-            ) from error
+    card = path.with_suffix(".md")
+    if card.is_file():
+        return card.read_text(encoding="utf-8", errors="replace")
+    scores = read_scores(path)
+    parts = [list_contract(service), *([list_scores(scores)] if scores else [])]
     return "\n\n".join(parts)
+
+
+def read_scores(model: Path) -> dict[str, Any] | None:
+    """The scores in NAME.scores.json beside a model, which `inference.evaluate --json` writes.
+
+    Raises:
+        InputError: the file holds anything else.
+    """
+    path = model.with_suffix(".scores.json")
+    if not path.is_file():
+        return None
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        list_scores(scores)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not what inference.evaluate --json writes; write it again, or delete it"
+        ) from error
+    return scores
 
 
 def list_contract(service: Service) -> str:
@@ -50,7 +53,9 @@ def list_contract(service: Service) -> str:
         "holes filled": contract.fill_holes,
         **contract.provenance,
     }
-    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {rows[name]} |" for name in rows)
+    return "| Entry | Value |\n|---|---|\n" + "\n".join(
+        f"| {name} | {rows[name]} |" for name in rows
+    )
 
 
 def list_scores(scores: dict[str, Any]) -> str:
@@ -58,7 +63,7 @@ def list_scores(scores: dict[str, Any]) -> str:
     lines = [
         f"## Scores on {scores['images']} images",
         "",
-        "| | mean | 95 % interval |",
+        "| Score | mean | 95 % interval |",
         "|---|---|---|",
     ]
     for name in METRICS:

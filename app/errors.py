@@ -13,7 +13,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.i18n import speak
+from app.i18n import CHINESE, speak
+from app.reasons import translate
 from app.uploads import hide_path
 from inference.errors import InputError
 
@@ -24,10 +25,13 @@ def readable(path: Path | None, request: gr.Request) -> Iterator[None]:
     try:
         yield
     except (InputError, OSError) as error:
-        said = str(error)
+        said, say = str(error), words(request)
         if path:
-            reason = hide_path(said, path) if isinstance(error, InputError) else "is gone"
-            said = words(request)["unreadable"].format(name=path.name, reason=reason)
+            refused = isinstance(error, InputError)
+            reason = tell(hide_path(said, path), say) if refused else say["gone"]
+            said = say["unreadable"].format(name=path.name, reason=reason)
+        else:
+            said = tell(said, say)
         raise gr.Error(html.escape(said), print_exception=False) from error
 
 
@@ -50,8 +54,13 @@ def hide_folders(text: str) -> str:
 
 
 def words(request: gr.Request) -> dict[str, str]:
-    """The page's words in the language of the visitor's browser."""
-    return speak(request.headers.get("accept-language"))
+    """The page's words in the visitor's language."""
+    return speak(request.headers.get("accept-language"), request.headers.get("cookie"))
+
+
+def tell(reason: str, say: dict[str, str]) -> str:
+    """The one-line error of a command in the visitor's language."""
+    return translate(reason) if say is CHINESE else reason
 
 
 def quote(text: str) -> str:

@@ -1,64 +1,183 @@
-"""What the page says, in English and in Chinese; the browser's language chooses."""
+"""What the page says, in English and in Chinese; the switch, or else the browser's language, chooses."""
 
 from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+
+COOKIE = "language"  # the switch sets it: en or zh
 
 WORDS = {
     "heading": (
         "# Lesion outlines\nUpload a dermoscopic photo. It is deleted from this server within an hour.",
-        "# 皮损轮廓\n请上传一张皮肤镜照片；照片最多在服务器上保留一小时。",
+        "# 病灶轮廓\n请上传一张皮肤镜照片。照片会在一小时内从服务器删除。",
     ),
     "warning": (
         "**Not a medical device.** It outlines what looks like a lesion; it does not say what it is. "
         "See a doctor about any change in your skin.",
-        "**非医疗器械。** 本工具只勾画疑似皮损的轮廓，不作诊断。皮肤如有变化，请就医。",
+        "**非医疗器械。** 本工具只勾画疑似病灶的轮廓，不作诊断。皮肤如有变化，请就医。",
     ),
     "segment": ("Segment", "分割"),
     "batch": ("Batch", "批量"),
     "compare": ("Compare", "比较"),
-    "about": ("About the model", "关于模型"),
+    "about": ("About", "关于"),
     "photograph": ("Dermoscopic photo", "皮肤镜照片"),
+    "examples": ("Examples", "示例"),
+    "settings": ("Settings", "设置"),
     "threshold": ("Probability threshold", "概率阈值"),
     "largest": ("Largest region only", "仅保留最大区域"),
     "holes": ("Fill holes", "填充孔洞"),
-    "before_after": ("Before and after", "前后对比"),
+    "mm_per_pixel": ("Size of a pixel in mm (0: unknown)", "每像素对应的毫米数（0 表示未知）"),
+    "wrong_scale": (
+        "{value} mm a pixel: must be from 0 to 10, as in 0.02; correct it",
+        "每像素 {value} 毫米：须在 0 到 10 之间，例如 0.02；请改正",
+    ),
+    "before_after": ("Before/after", "前后对比"),
     "outline": ("Outline", "轮廓"),
     "probability": ("Probability", "概率图"),
-    "downloads": ("Mask, overlay and GeoJSON", "掩膜、叠加图与 GeoJSON"),
-    "files": ("Photos, or a zip of photos", "图像或图像压缩包"),
+    "correct": ("Correct", "修改"),
+    "correct_help": (
+        "Paint what is missing, erase what is too much; or click the two ends of a known length. "
+        "The measurements and files follow.",
+        "用画笔补上遗漏的部分，用橡皮擦去多余的部分；也可以点击已知长度的两端来标定比例。测量值和文件会随之更新。",
+    ),
+    "brush": ("Brush", "画笔"),
+    "eraser": ("Eraser", "橡皮"),
+    "ruler": ("Scale", "标定比例"),
+    "radius": ("Width", "粗细"),
+    "undo": ("Undo", "撤销"),
+    "clear": ("Discard corrections", "放弃修改"),
+    "zoom": ("Zoom", "缩放"),
+    "length": ("Length in mm", "长度（毫米）"),
+    "canvas": (
+        "Photo with the mask. Arrow keys move the brush, Space paints, Ctrl+Z undoes.",
+        "照片与掩码。方向键移动画笔，空格键绘制，Ctrl+Z 撤销。",
+    ),
+    "save_pair": ("Save for training", "保存用于训练"),
+    "kept_here": (
+        "The photo and its mask stay on this server, for training, until its operator deletes them.",
+        "照片和掩码会留在本服务器上用于训练，直到管理员删除。",
+    ),
+    "pair_offered": (
+        "A zip of the photo and its mask; unpack several into one folder for training.",
+        "包含照片和掩码的压缩包；可将多个压缩包解压到同一文件夹用于训练。",
+    ),
+    "pair_saved": ("Saved as {name}.", "已保存为 {name}。"),
+    "pair": ("Photo and mask", "照片与掩码"),
+    "outlined": (
+        "The photo with the lesion outlined: {percent} % of the image",
+        "已勾画病灶的照片：病灶占画面的 {percent} %",
+    ),
+    "sure": (
+        "**Likely good.** Expected overlap with an expert's outline (IoU): {expected}.",
+        "**轮廓较可靠。** 预计与专家轮廓的重叠率（IoU）：{expected}。",
+    ),
+    "doubtful": (
+        "**Check this outline.** Expected overlap with an expert's outline (IoU): {expected}, "
+        "below {limit}.",
+        "**请检查此轮廓。** 预计与专家轮廓的重叠率（IoU）：{expected}，低于 {limit}。",
+    ),
+    "not_a_lesion": (
+        "**This does not look like a dermoscopic photo of a lesion.** Do not rely on the outline.",
+        "**这不像是病灶的皮肤镜照片。** 请勿依赖此轮廓。",
+    ),
+    "no_lesion": (
+        "**No lesion found** at this threshold.",
+        "**在此阈值下没有找到病灶。**",
+    ),
+    "own_threshold": (
+        "**Not judged:** the model can judge outlines only at its own threshold, {threshold}.",
+        "**未评估：** 只有在模型自身的阈值 {threshold} 下才能评估轮廓。",
+    ),
+    "corrected": (
+        "**Corrected by hand.** The model does not judge this outline.",
+        "**已手工修改。** 模型不对此轮廓作评估。",
+    ),
+    "unjudged": (
+        "**Not judged:** this model does not say how far its outlines can be trusted.",
+        "**未评估：** 此模型不提供轮廓的可靠程度。",
+    ),
+    "cut_off": (
+        "The lesion reaches the border of the image: its measures are too small.",
+        "病灶触及画面边缘，测量值偏小。",
+    ),
+    "expected": ("Expected overlap (IoU)", "预计重叠率（IoU）"),
+    "unknown": ("not judged", "未评估"),
+    "check": ("check", "请检查"),
+    "measures": ("Measurements", "测量值"),
+    "value": ("Value", "数值"),
+    "downloads": ("Mask, overlay, GeoJSON and CSV", "掩码、叠加图、GeoJSON 与 CSV"),
+    "files": ("Photos, or a zip of photos", "照片或照片压缩包"),
     "run": ("Segment all", "全部分割"),
     "gallery": ("Outlines", "轮廓"),
-    "table": ("One line per image", "每张图像一行"),
     "archive": ("All results as a zip", "全部结果（zip）"),
+    "image": ("Image", "图像"),
     "first": ("First model", "第一个模型"),
     "second": ("Second model", "第二个模型"),
     "difference": (
         "Difference: red only in the first, blue only in the second",
         "差异：红色仅属第一个模型，蓝色仅属第二个模型",
     ),
-    "files_first": ("Upload photos, or a zip of photos, first.", "请先上传图像或压缩包。"),
-    "unreadable": (
-        "{name} cannot be read as an image: {reason}",
-        "无法将 {name} 读作图像：{reason}",
+    "alike": ("The two masks are the same.", "两个掩码完全相同。"),
+    "differ": (
+        "The masks overlap by **{overlap} %** (IoU). Only the first model marks {first} % of the image, "
+        "only the second {second} %.",
+        "两个掩码的重叠率（IoU）为 **{overlap} %**。仅第一个模型标出的部分占画面 {first} %，"
+        "仅第二个模型标出的占 {second} %。",
     ),
+    "model": ("Model", "模型"),
+    "area": ("Area", "面积"),
+    "time": ("Time", "用时"),
+    "files_first": ("Upload photos, or a zip of photos, first.", "请先上传照片或照片压缩包。"),
+    "photo_first": ("Upload a photo first.", "请先上传照片。"),
+    "unreadable": ("{name} cannot be read as an image: {reason}", "无法读取图像 {name}：{reason}"),
+    "gone": ("is gone; upload it again", "已被删除；请重新上传"),
     "done": ("{done} segmented, {failed} failed.", "已分割 {done} 张，失败 {failed} 张。"),
     "failed": ("Not segmented: ", "未分割："),
-    "agreement": ("Overlap of the masks (IoU)", "掩膜重叠（IoU）"),
-    "time": ("Time", "用时"),
+    "progress": ("images", "张图像"),
     "area_px": ("Area", "面积"),
     "area_percent": ("Share of the image", "占画面比例"),
-    "equivalent_diameter_px": ("Diameter of a disc of equal area", "等面积圆直径"),
+    "equivalent_diameter_px": ("Equivalent diameter", "等效直径"),
     "largest_diameter_px": ("Largest diameter", "最大直径"),
     "perimeter_px": ("Perimeter", "周长"),
     "compactness": ("Compactness (1 for a disc)", "紧凑度（圆为 1）"),
     "asymmetry": ("Asymmetry (0 if symmetric)", "不对称度（0 为对称）"),
-    "border_percent": ("Image border touched", "触及画面边缘"),
+    "border_percent": ("Image border touched", "触及画面边缘的比例"),
     "mean_probability": ("Mean probability inside", "区域内平均概率"),
-    "uncertainty": ("Uncertainty (0 certain, 1 a guess)", "不确定度（0 确定，1 猜测）"),
+    "scored": (
+        "Mean over test images that were not trained on, with the 95 % interval.",
+        "未参与训练的测试图像上的均值及 95 % 置信区间。",
+    ),
+    "dice": ("Dice", "Dice 系数"),
+    "jaccard": ("Jaccard (IoU)", "Jaccard 指数（IoU）"),
+    "sensitivity": ("Sensitivity", "灵敏度"),
+    "limits": (
+        "### Limits\n"
+        "- Not a medical device: it outlines what looks like a lesion, and does not say what it is.\n"
+        "- It knows only dermoscopic photos; in any other picture it still outlines something.\n"
+        "- A lesion that touches the border of the image is cut off there; its measures are too small.\n"
+        "- A photo does not tell how large a pixel is: sizes are in pixels until you give a scale.",
+        "### 局限\n"
+        "- 非医疗器械：只勾画疑似病灶的轮廓，不作诊断。\n"
+        "- 只适用于皮肤镜照片；对其他图片也会勾画出某些区域。\n"
+        "- 触及画面边缘的病灶会被截断，测量值偏小。\n"
+        "- 照片本身不含像素的实际大小：在标定比例之前，尺寸均以像素为单位。",
+    ),
+    "card": ("Model card (in English)", "模型说明（英文）"),
 }
 ENGLISH = {key: english for key, (english, _) in WORDS.items()}
 CHINESE = {key: chinese for key, (_, chinese) in WORDS.items()}
 
 
-def speak(header: str | None) -> dict[str, str]:
-    """The words for an Accept-Language header: Chinese if that comes first, else English."""
-    return CHINESE if (header or "").strip().lower().startswith("zh") else ENGLISH
+def speak(header: str | None, cookie: str | None = None) -> dict[str, str]:
+    """The words for a visitor.
+
+    Args:
+        header: Accept-Language: Chinese if that comes first, else English.
+        cookie: the Cookie header, in which the page's switch goes before the browser.
+    """
+    try:
+        chosen = SimpleCookie(cookie or "").get(COOKIE)
+    except CookieError:
+        chosen = None
+    language = chosen.value if chosen else (header or "").strip().lower()
+    return CHINESE if language.startswith("zh") else ENGLISH

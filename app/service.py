@@ -8,7 +8,7 @@ import tempfile
 import time
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -16,9 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.prediction import PREVIEW, draw_preview, predict
+from app.corrections import save_pair
+from app.prediction import PREVIEW, Prediction, draw_preview, predict, shrink_mask
 from app.uploads import find_uploads, hide_path
 from inference.batch.output_paths import name_outputs
+from inference.batch.remarks import doubt
 from inference.batch.tables import write_measures, write_table
 from inference.batch.writer import Done, MaskRow, Writer, write_products
 from inference.contract import Contract
@@ -26,6 +28,7 @@ from inference.errors import InputError
 from inference.images.pixels import read_image, read_resized
 from inference.machine import usable_cores
 from inference.masks.drawing import fit
+from inference.masks.morphometry import to_millimetres
 from inference.masks.segmentation import Segmentation
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Failure, segment_files
@@ -41,7 +44,7 @@ FIRST_ALONE, SECOND_ALONE = (230, 60, 60), (60, 110, 230)
 
 
 class Batch(NamedTuple):
-    """The results for many images; `archive` holds all of them."""
+    """The results for many images, the most doubtful first; `archive` holds all of them."""
 
     done: list[Done]
     failures: list[Failure]
@@ -50,11 +53,19 @@ class Batch(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two models on one photograph: outlines, where they differ, and the seconds that each took."""
+    """Two models on one photograph: outlines, where they differ, and the seconds that each took.
+
+    Attributes:
+        overlap: of the masks, 0 to 1 (IoU).
+        alone: shares of the image that only the first, and only the second, marks.
+        areas: shares of the image that each marks.
+    """
 
     outlines: tuple[np.ndarray, np.ndarray]
     difference: np.ndarray
     overlap: float
+    alone: tuple[float, float]
+    areas: tuple[float, float]
     seconds: tuple[float, float]
 
 
@@ -63,14 +74,17 @@ class Service:
 
     Args:
         models: by the name that the page shows; the first is the one that segments.
+        corrections: the folder for corrected masks and their photographs; None offers them for download.
     """
 
-    def __init__(self, models: dict[str, Segmenter]) -> None:
+    def __init__(self, models: dict[str, Segmenter], corrections: Path | None = None) -> None:
         self.models = models
+        self.corrections = corrections
         self.segmenter = next(iter(models.values()))
         sweep_remains()
         self._temporary = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.folder = Path(self._temporary.name)
+        self.spared: set[str] = set()  # files that stay as long as the server, such as examples
         self._finished: deque[tuple[float, Path]] = deque()
         self._closed = Event()
         self._sweeper = Thread(target=self._sweep, daemon=True)
@@ -94,15 +108,44 @@ class Service:
         self.keep_a_while(folder)
         return written["mask"], written["overlay"], written["geojson"]
 
+    def save_measured(
+        self, lesion: Segmentation, path: Path, mm_per_pixel: float | None
+    ) -> list[Path]:
+        """As `save`, and the measures as CSV; the files are named after the photograph's."""
+        files = [*self.save(lesion, path.stem)]
+        sizes = to_millimetres(lesion.measures, mm_per_pixel) if mm_per_pixel else {}
+        figures = {"image": path.name, **lesion.measures._asdict(), **sizes}
+        table = files[0].with_name(f"{path.stem}_measures.csv")
+        write_table(table, figures, [figures.values()])
+        return [*files, table]
+
+    def keep_pair(self, prediction: Prediction) -> tuple[str, Path | None]:
+        """Keeps a photograph and its mask for training.
+
+        Returns:
+            The pair's name, and a zip of it if there is no folder for corrections.
+        """
+        if self.corrections:
+            return save_pair(self.corrections, prediction), None
+        folder = self.make_folder()
+        name = save_pair(folder / "corrections", prediction)
+        archive = pack(folder / "corrections", folder / f"{name}.zip")
+        self.keep_a_while(folder)
+        return name, archive
+
     def segment_all(
         self,
         paths: Sequence[Path],
         track: Callable[[Iterable[Done | Failure], int], Iterable[Done | Failure]],
+        cut: Callable[[Segmentation], Segmentation] = lambda lesion: lesion,
+        mm_per_pixel: float | None = None,
     ) -> Batch:
         """Segments images and zips of images, as the command line does.
 
         Args:
             track: passes on the results, whose number it gets too, and shows the progress.
+            cut: gives each lesion the visitor's threshold and clean-up.
+            mm_per_pixel: size of a pixel, if known: adds sizes in mm to the tables.
 
         Raises:
             InputError: nothing to segment, or more than MAX_FILES.
@@ -119,20 +162,25 @@ class Service:
         output = folder / "lesions"
         stems = name_outputs(sources, output) if sources else {}
         writer = Writer(output, stems, (*PRODUCTS, "csv"))
-        results = segment_files(self.segmenter, stems, writer, threads=usable_cores())
+        results = segment_files(
+            self.segmenter, stems, lambda lesion: writer(cut(lesion)), threads=usable_cores()
+        )
         done: list[Done] = []
-        outlines: list[tuple[np.ndarray, str]] = []
+        overlays: dict[str, Path] = {}
         for (source, name), result in zip(sources, track(results, len(stems))):
             if isinstance(result, Failure):
                 failures.append(Failure(str(name), hide_path(result.error, source)))
                 continue
             done.append(result._replace(row=result.row._replace(image=str(name))))
-            if len(outlines) < GALLERY:
-                overlay = output / stems[source].with_name(f"{stems[source].name}_overlay.jpg")
-                outlines.append((fit(read_image(overlay), PREVIEW // 2), str(name)))
+            overlays[str(name)] = stems[source].with_name(f"{stems[source].name}_overlay.jpg")
         write_table(output / "masks.csv", MaskRow._fields, (entry.row for entry in done))
         write_table(output / "errors.csv", Failure._fields, failures)
-        write_measures(output / "measures.csv", done, None)
+        write_measures(output / "measures.csv", done, mm_per_pixel)
+        done.sort(key=lambda entry: doubt(entry.row))
+        outlines = [
+            (fit(read_image(output / overlays[entry.row.image]), PREVIEW // 2), entry.row.image)
+            for entry in done[:GALLERY]
+        ]
         archive = pack(output, folder / "lesions.zip")
         self.keep_a_while(folder)
         return Batch(done, failures, outlines, archive)
@@ -153,15 +201,21 @@ class Service:
             start = time.perf_counter()
             segmenter(pixels)
             seconds.append(time.perf_counter() - start)
-            drawn, mask = draw_preview(prediction)
-            outlines.append(drawn)
-            masks.append(mask)
+            outlines.append(draw_preview(prediction))
+            masks.append(shrink_mask(prediction))
+        first_mask, second_mask = masks
+        first_alone, second_alone = first_mask & ~second_mask, second_mask & ~first_mask
         difference = prediction.preview.copy()
-        difference[masks[0] & ~masks[1]] = FIRST_ALONE
-        difference[masks[1] & ~masks[0]] = SECOND_ALONE
-        either = np.count_nonzero(masks[0] | masks[1])
-        overlap = np.count_nonzero(masks[0] & masks[1]) / either if either else 1.0
-        return Comparison((outlines[0], outlines[1]), difference, overlap, (seconds[0], seconds[1]))
+        difference[first_alone], difference[second_alone] = FIRST_ALONE, SECOND_ALONE
+        either = np.count_nonzero(first_mask | second_mask)
+        return Comparison(
+            (outlines[0], outlines[1]),
+            difference,
+            np.count_nonzero(first_mask & second_mask) / either if either else 1.0,
+            (float(first_alone.mean()), float(second_alone.mean())),
+            (float(first_mask.mean()), float(second_mask.mean())),
+            (seconds[0], seconds[1]),
+        )
 
     def close(self) -> None:
         """Deletes all results."""
@@ -180,16 +234,20 @@ class Service:
     def _sweep(self) -> None:
         while not self._closed.wait(KEPT_SECONDS / 4):
             os.utime(self.folder)  # a sign of life
-            delete_old(self.folder, UPLOAD_SECONDS)
+            delete_old(self.folder, UPLOAD_SECONDS, self.spared)
             while self._finished and time.monotonic() - self._finished[0][0] > KEPT_SECONDS:
                 shutil.rmtree(self._finished.popleft()[1], ignore_errors=True)
 
 
-def delete_old(folder: Path, seconds: float) -> None:
-    """Deletes the files in a folder that nobody has changed for so long, whoever wrote them."""
-    for path in list(folder.rglob("*")):
-        with suppress(OSError):  # another has deleted it
-            if path.is_file() and time.time() - path.lstat().st_ctime > seconds:
+def delete_old(folder: Path, seconds: float, spared: Collection[str] = ()) -> None:
+    """Deletes the files in a folder that nobody has changed for so long, and folders left empty."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what a folder holds before the folder
+        with suppress(OSError):  # another has deleted it, or a folder is not empty
+            if time.time() - path.lstat().st_ctime <= seconds or str(path) in spared:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
                 path.unlink()
 
 

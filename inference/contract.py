@@ -18,6 +18,7 @@ VERSION = 1
 MAX_SIZE = 8192  # of a side: a batch of one takes 800 MB as float32
 METADATA_KEY = "contract"
 RETIRED = {"classes"}  # entries of older files, which nothing ever read
+UNFITTED: dict[str, Any] = {"confidence": None, "check_below": None, "strangeness": None}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Contract:
         largest_region: keep only the largest connected region.
         fill_holes: fill the holes in what is kept.
         provenance: where the weights come from (network, data, run), for people to read.
+        confidence: coefficients of an outline's expected Jaccard index, `inference.masks.confidence`.
+        check_below: an outline should be checked if its expected Jaccard index is below it.
+        strangeness: coefficients of what tells pictures of something else than a lesion.
+
+    The last three are None in files that `export.fit_confidence` has not written.
 
     Raises:
         InputError: an entry is out of range, or only another release knows what it means.
@@ -50,6 +56,9 @@ class Contract:
     largest_region: bool = False
     fill_holes: bool = False
     provenance: dict[str, Any] = field(default_factory=dict)
+    confidence: tuple[float, float, float] | None = None
+    check_below: float | None = None
+    strangeness: tuple[float, float, float, float, float] | None = None
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -76,10 +85,24 @@ class Contract:
                 is_colour(self.std) and min(self.std) >= 1e-3 and max(self.std) <= 1e3,
                 "three numbers above 0, from 0.001 to 1000",
             ),
-            "threshold": (is_number(self.threshold) and 0 < self.threshold < 1, "between 0 and 1"),
+            "threshold": (is_share(self.threshold), "between 0 and 1"),
             "largest_region": (isinstance(self.largest_region, bool), "true or false"),
             "fill_holes": (isinstance(self.fill_holes, bool), "true or false"),
             "provenance": (isinstance(self.provenance, dict), "a dictionary"),
+            "confidence": (
+                self.confidence is None or is_fit(self.confidence, 3),
+                "three numbers from -1000 to 1000",
+            ),
+            "check_below": (
+                (self.check_below is None) == (self.confidence is None)
+                and (self.check_below is None or is_share(self.check_below)),
+                "between 0 and 1, and there with confidence alone",
+            ),
+            "strangeness": (
+                self.strangeness is None
+                or (self.confidence is not None and is_fit(self.strangeness, 5)),
+                "five numbers from -1000 to 1000, and there with confidence alone",
+            ),
         }
         for name, (holds, rule) in rules.items():
             if not holds:
@@ -88,7 +111,9 @@ class Contract:
                 )
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """As it is stored; what is not known is left out, so that earlier releases read it too."""
+        known = {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+        return json.dumps(known, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Contract:
@@ -116,6 +141,20 @@ class Contract:
 def is_number(value: Any) -> bool:
     """True for a finite number; a bool is not one."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def is_share(value: Any) -> bool:
+    """True for a number between 0 and 1, neither of them."""
+    return is_number(value) and 0 < value < 1
+
+
+def is_fit(value: Any, count: int) -> bool:
+    """True for so many numbers that are coefficients."""
+    return isinstance(value, tuple) and len(value) == count and all(map(is_coefficient, value))
+
+
+def is_coefficient(value: Any) -> bool:
+    return is_number(value) and abs(value) <= 1000
 
 
 def is_colour(value: Any) -> bool:

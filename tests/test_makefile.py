@@ -30,7 +30,7 @@ TARGETS = {
     target.replace("%", "2"): said
     for target, said in re.findall(r"^([a-z0-9%-]+):.*## (.+)$", MAKEFILE, re.MULTILINE)
 }
-PROGRAMS = ("python", "pip", "ruff", "mypy")
+PROGRAMS = ("python", "pip", "ruff", "mypy", "docker")
 RECORD = """#!/bin/sh
 { printf '%s\\0' "${0##*/}" "$@"; echo; } >> calls
 """
@@ -85,7 +85,13 @@ def record(target: str, **variables: str) -> list[Call]:
     """What a target calls, set-up aside: the programs and their arguments."""
     for name in ("base", "installed"):
         Path(".venv", name).touch()
-    make("BIN=bin", "PYTHON=bin/python", target, *(f"{k}={v}" for k, v in variables.items()))
+    make(
+        "BIN=bin",
+        "PYTHON=bin/python",
+        "DOCKER=bin/docker",
+        target,
+        *(f"{k}={v}" for k, v in variables.items()),
+    )
     return read_calls()
 
 
@@ -113,6 +119,11 @@ def check(call: Call) -> None:
         commands = import_module("pip._internal.commands")
         _, packages = commands.create_command(name).parse_args(arguments)
         assert packages == [] and "." in " ".join(arguments), call
+    elif program == "docker":
+        assert arguments[0] == "run" and arguments[-2:] == ["attention-unet-npu", "bash"], call
+        nodes = {arguments[at + 1] for at, word in enumerate(arguments) if word == "--device"}
+        assert {"/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc"} <= nodes, call
+        assert "/usr/local/Ascend/driver:/usr/local/Ascend/driver:ro" in arguments, call
     elif program == "mypy":
         assert import_module("mypy.main").process_options(arguments)[0], call
     else:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from inference.cann import source_cann
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.precision import Half, Level, LossScale, Precision
@@ -21,8 +22,8 @@ Device = Literal["auto", "cpu", "cuda", "npu"]
 Network = TypeVar("Network", bound=nn.Module)
 DEVICE_HINTS = {
     "cuda": "install a CUDA build of torch and check `nvidia-smi`",
-    "npu": "install the npu extra and CANN, run `source /usr/local/Ascend/cann/set_env.sh` and check "
-    "`npu-smi info`; on a machine without CANN, TORCH_DEVICE_BACKEND_AUTOLOAD=0 lets torch start",
+    "npu": f"install the npu extra and CANN, {source_cann()} and check `npu-smi info`; on a machine "
+    "without CANN, TORCH_DEVICE_BACKEND_AUTOLOAD=0 lets torch start",
 }
 
 

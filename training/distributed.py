@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from inference.errors import InputError
@@ -47,7 +49,13 @@ class Ranks:
     def __enter__(self) -> Ranks:
         if self.count > 1:
             choose = distributed.get_default_backend_for_device
-            distributed.init_process_group(choose(self._device.type))
+            backend = choose(self._device.type)
+            distributed.init_process_group(
+                backend,
+                store=open_store(self.rank, self.count),
+                rank=self.rank,
+                world_size=self.count,
+            )
             if self._device.type != "cpu":
                 self._host = distributed.new_group(backend=choose("cpu"))
         return self
@@ -117,6 +125,20 @@ class Ranks:
         if self.count > 1:
             for buffer in network.buffers():
                 distributed.broadcast(buffer, 0)
+
+
+def open_store(rank: int, count: int) -> Store:
+    """The store in which the processes find each other.
+
+    Processes that torchrun starts again get the store of those that died, with their addresses in it, and
+    may wait for the dead for ever (pytorch issue 135712): each attempt has names of its own. The attempts
+    of several machines are not counted alike: there TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 makes a new one.
+    """
+    store, _, _ = next(rendezvous("env://", rank, count))
+    if os.environ.get("GROUP_WORLD_SIZE", "1") != "1":
+        return store
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return PrefixStore(f"attempt {attempt}", store)
 
 
 class SumOverRanks(torch.autograd.Function):

@@ -12,6 +12,7 @@ from inference.batch.options import SegmentOptions
 from inference.batch.output_paths import name_outputs
 from inference.batch.overview import Results
 from inference.batch.overviews import OVERVIEWS
+from inference.batch.remarks import remark_on_outlines
 from inference.batch.tables import write_table
 from inference.batch.writer import Done, MaskRow
 from inference.cli import escape_line, track, warn
@@ -19,6 +20,7 @@ from inference.contract import Contract
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
+from inference.images.folders import PassedOver, describe_passed
 from inference.images.pixels import Source
 from inference.runtime.stream import Failure
 
@@ -36,6 +38,7 @@ class Job:
 
     Attributes:
         stems: all images of this run, and where the files of each go.
+        passed: files that look like images and are not taken; errors.csv names them.
         waiting: the images that are not finished.
 
     Raises:
@@ -54,9 +57,13 @@ class Job:
         self.part = f"-{index}-of-{count}" if count > 1 else ""
         self.options, self.output = options, options.output
         self.fingerprint = fingerprint
-        named = name_outputs(find_sources(images), self.output)
+        passed: list[PassedOver] = []
+        named = name_outputs(find_sources(images, passed), self.output)
+        self.passed = list(dict.fromkeys(passed))[index - 1 :: count]
         if files_only:
             require_files(named)
+        if self.passed:
+            warn(escape_line(describe_passed(self.passed)))
         self.stems = dict(list(named.items())[index - 1 :: count])
         self.start = time.perf_counter()
         self.journal = ResumeJournal(self.output, self.part, fingerprint, options.resume)
@@ -109,6 +116,8 @@ class Job:
             f"{len(self.finished)} of {len(self.stems)} images segmented into {self.output}{before} "
             f"in {summary['seconds']:.1f} s, {summary['fps']} images/s"
         )
+        for remark in remark_on_outlines([done.row for _, done in self._in_order(self.finished)]):
+            warn(escape_line(remark))
         return 1 if self.failed else 0
 
     def _collect(self, results: Iterable[tuple[Source, Done | Failure]]) -> None:
@@ -133,6 +142,7 @@ class Job:
             "threshold": self.threshold,
             "images": len(self.finished),
             "errors": len(self.failed),
+            "passed_over": len(self.passed),
             "kept": self.kept,
             "seconds": round(seconds, 3),
             "fps": round((len(self.finished) - self.kept) / seconds, 2),
@@ -144,8 +154,11 @@ class Job:
         results = Results(
             self.output,
             self.part,
+            self.stems,
+            self.options.save,
             done,
-            [failure for _, failure in failures],
+            [failure for _, failure in failures]
+            + [Failure(each.name, each.error) for each in self.passed],
             (self.options.model, *self.options.ensemble),
             self.fingerprint,
             self.options.mm_per_pixel,

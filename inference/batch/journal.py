@@ -13,8 +13,9 @@ from typing import Any
 from inference.batch.writer import Done, MaskRow, product_paths
 from inference.errors import InputError
 from inference.files import TEMPORARY
+from inference.images.archives import Member
 from inference.images.pixels import PNG_END, Source
-from inference.images.sources import Frame, Member
+from inference.images.sources import Frame
 from inference.lock import Lock, explain_lock, is_held, is_running
 from inference.masks.morphometry import Measures
 
@@ -108,7 +109,7 @@ class ResumeJournal:
             if not all(is_whole(path) for path in product_paths(self.output / stem, save).values()):
                 return None
             measures = entry["measures"] if "csv" in save else None
-            return Done(MaskRow(*entry["row"]), Measures(*measures) if measures else None)
+            return Done(MaskRow(*entry["row"]), read_measures(measures) if measures else None)
         except (KeyError, TypeError):  # no entry that `add` wrote: the image is done again
             return None
 
@@ -126,7 +127,7 @@ class ResumeJournal:
             "stamp": stamped,
             "save": sorted(save),
             "row": done.row,
-            "measures": done.measures,
+            "measures": done.measures and done.measures._asdict(),
         }
         self._write(json.dumps(entry).encode() + b"\n")
 
@@ -147,6 +148,15 @@ class ResumeJournal:
         self.lock.release()
 
 
+def read_measures(entry: Any) -> Measures:
+    """The measures of an entry; earlier releases wrote a list, whose last value is no longer measured.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    return Measures(**entry) if isinstance(entry, dict) else Measures(*entry[:-1])
+
+
 def refuse_link(path: Path) -> None:
     """Raises InputError for a link: what it leads to would be overwritten."""
     if path.is_symlink():
@@ -159,8 +169,7 @@ def stamp(source: Source) -> str:
     Empty for an address, which may return another image each time.
     """
     if isinstance(source, Member):
-        info = source.opened.getinfo(source.name)
-        return f"{info.file_size}:{info.CRC:08x}"
+        return f"{source.info.file_size}:{source.info.CRC:08x}"
     file = source.video.path if isinstance(source, Frame) else source
     if isinstance(file, Path):
         with suppress(OSError):

@@ -11,6 +11,8 @@ from inference.batch.writer import Done
 from inference.files import replacing
 from inference.masks.morphometry import Measures, to_millimetres
 
+JUDGED = ("expected_jaccard", "check", "warning")  # columns of masks.csv that measures.csv has too
+
 
 def write_measures(path: Path, dones: Iterable[Done], mm_per_pixel: float | None) -> None:
     """Writes measures.csv."""
@@ -20,8 +22,9 @@ def write_measures(path: Path, dones: Iterable[Done], mm_per_pixel: float | None
         assert done.measures
         sizes = to_millimetres(done.measures, mm_per_pixel) if mm_per_pixel else {}
         names = [*Measures._fields, *sizes]
-        rows.append((done.row.image, *done.measures, *sizes.values()))
-    write_table(path, ("image", *names), rows)
+        judged = (getattr(done.row, name) for name in JUDGED)
+        rows.append((done.row.image, *done.measures, *sizes.values(), *judged))
+    write_table(path, ("image", *names, *JUDGED), rows)
 
 
 def write_table(path: Path, names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
@@ -42,4 +45,5 @@ MEASURES = Overview(
     lambda path, results: write_measures(
         path, (done for _, done in results.done), results.mm_per_pixel
     ),
+    shows_measures=True,
 )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inference.batch.output_paths import refuse_links
 from inference.images.pixels import Source
 from inference.masks.formats.registry import FORMATS
 from inference.masks.morphometry import Measures
@@ -17,7 +18,10 @@ from inference.masks.segmentation import Segmentation
 
 
 class MaskRow(NamedTuple):
-    """A line of masks.csv: sizes in pixels of the image, area as a share of the frame."""
+    """A line of masks.csv: sizes in pixels of the image, area as a share of the frame.
+
+    The last three are as in `Segmentation`: `check` is yes or no, and what is not known is empty.
+    """
 
     image: str
     mask: str
@@ -25,6 +29,14 @@ class MaskRow(NamedTuple):
     height: int
     lesion_px: int
     lesion_percent: float
+    expected_jaccard: float | None = None
+    check: str = ""
+    warning: str = ""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a person should look at it: at its outline, or at the image itself."""
+        return self.check == "yes" or bool(self.warning)
 
 
 class Done(NamedTuple):
@@ -50,12 +62,23 @@ class Writer:
     def __call__(self, lesion: Segmentation) -> Done:
         assert not isinstance(lesion.source, np.ndarray)  # the images of a run are files
         stem = self.stems[lesion.source]
+        refuse_links(self.output, stem)
         written = write_products(lesion, self.output / stem, self.save)
         mask = written["mask"].relative_to(self.output).as_posix() if "mask" in written else ""
         height, width, area = lesion.height, lesion.width, lesion.lesion.area
         percent = round(100 * area / (height * width), 3)
-        row = MaskRow(str(lesion.source), mask, width, height, area, percent)
+        row = MaskRow(str(lesion.source), mask, width, height, area, percent, *judge(lesion))
         return Done(row, lesion.measures if "csv" in self.save else None)
+
+
+def judge(lesion: Segmentation) -> tuple[float | None, str, str]:
+    """What the last columns of masks.csv say: expected Jaccard index, whether to check it, a warning."""
+    expected, check = lesion.expected_jaccard, lesion.needs_check
+    return (
+        None if expected is None else round(expected, 4),
+        "" if check is None else "yes" if check else "no",
+        lesion.warning or "",
+    )
 
 
 def write_products(lesion: Segmentation, stem: Path, save: Collection[str]) -> dict[str, Path]:

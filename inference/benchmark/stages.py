@@ -30,7 +30,9 @@ def time_stages(segmenter: Segmenter, paths: Sequence[Path]) -> dict[str, float]
             marks.append(time.perf_counter())
             (probability,) = segmenter(image.pixels[None])
             marks.append(time.perf_counter())
-            lesion = Segmentation(path, probability, image.height, image.width, segmenter.contract)
+            lesion = Segmentation(
+                path, probability, image.height, image.width, segmenter.contract, image.pixels
+            )
             lesion.save(Path(folder, f"{number}.png"))
             marks.append(time.perf_counter())
             for stage, duration in zip(seconds, np.diff(marks), strict=True):

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 OUTLINE = (0, 255, 170)  # RGB
-CELL = 192  # side of a contact sheet's squares, in pixels
+CELL, GAP = 192, 4  # a contact sheet's square, and the space between two images, in pixels
+GROUND = (24, 28, 33)  # RGB, behind the images of a contact sheet
 
 
 def draw_outline(
@@ -35,7 +36,7 @@ def find_border(mask: np.ndarray) -> np.ndarray:
     return mask & ~inside.view(bool)
 
 
-def fit(image: np.ndarray, side: int = CELL - 4) -> np.ndarray:
+def fit(image: np.ndarray, side: int = CELL - GAP) -> np.ndarray:
     """Scales an image (H, W, 3) so that its longer side has `side` pixels."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
@@ -47,19 +48,23 @@ def make_sheet(images: Sequence[np.ndarray], columns: int = 6) -> np.ndarray:
     """Arranges images in a grid, on one contact sheet.
 
     Args:
-        images: (H, W, 3) uint8 RGB each, of any size; at least one.
+        images: (h, w, 3) uint8 RGB each, as small as they are to be seen; at least one.
         columns: images per row.
 
     Returns:
-        (rows * CELL, columns * CELL, 3) uint8 RGB, white where there is no image.
+        (H, W, 3) uint8 RGB, dark where there is no image: columns are as wide as the widest image, rows
+        as high as their highest.
     """
     columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    sheet = np.full((rows * CELL, columns * CELL, 3), 255, np.uint8)
-    for number, image in enumerate(images):
-        fitted = fit(image)
-        height, width = fitted.shape[:2]
-        top = number // columns * CELL + (CELL - height) // 2
-        left = number % columns * CELL + (CELL - width) // 2
-        sheet[top : top + height, left : left + width] = fitted
-    return sheet
+    across = max(image.shape[1] for image in images) + GAP
+    rows = [images[start : start + columns] for start in range(0, len(images), columns)]
+    bands = []
+    for row in rows:
+        band = np.full((max(map(len, row)) + GAP, columns * across, 3), GROUND, np.uint8)
+        for number, image in enumerate(row):
+            height, width = image.shape[:2]
+            left = number * across + (across - width) // 2
+            top = (len(band) - height) // 2
+            band[top : top + height, left : left + width] = image
+        bands.append(band)
+    return np.concatenate(bands)

@@ -1,4 +1,4 @@
-"""Measures of a lesion: its size, its shape, and how sure the model is."""
+"""Measures of a lesion: its size and its shape."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ class Measures(NamedTuple):
             principal axes: 0 is symmetric (the A of the ABCD rule; Nachbar et al. 1994).
         border_percent: share of the frame's outermost pixels that are lesion; above 0 it is cut off.
         mean_probability: of the model, over the lesion.
-        uncertainty: mean entropy of the probability over the frame, in bits: 0 is certain, 1 a guess.
     """
 
     area_px: int
@@ -36,7 +35,6 @@ class Measures(NamedTuple):
     asymmetry: float
     border_percent: float
     mean_probability: float
-    uncertainty: float
 
 
 def measure_lesion(mask: np.ndarray, probability: np.ndarray) -> Measures:
@@ -59,7 +57,6 @@ def measure_lesion(mask: np.ndarray, probability: np.ndarray) -> Measures:
         find_asymmetry(mask) if area else 0.0,
         100 * float(border.mean()),
         average_inside(mask, probability),
-        find_entropy(probability),
     )
     return Measures(area, *(round(float(value), 4) for value in values))
 
@@ -98,12 +95,6 @@ def average_inside(mask: np.ndarray, probability: np.ndarray) -> float:
     share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     share = share.astype(np.float64)
     return float((share * probability).sum() / share.sum()) if share.any() else 0.0
-
-
-def find_entropy(probability: np.ndarray) -> float:
-    """Mean binary entropy of (S, S) probabilities, in bits."""
-    p = np.clip(probability.astype(np.float64), 1e-12, 1 - 1e-12)
-    return float(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean())
 
 
 def to_millimetres(measures: Measures, mm_per_pixel: float) -> dict[str, float]:

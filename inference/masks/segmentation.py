@@ -6,17 +6,24 @@ import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from inference.contract import Contract
-from inference.images.pixels import Source, read_image
+from inference.contract import UNFITTED, Contract
+from inference.images.pixels import Source, read_image, resize
+from inference.masks.confidence import expect_jaccard, find_strangeness
 from inference.masks.drawing import draw_outline
 from inference.masks.formats.registry import find_format
 from inference.masks.morphometry import Measures, measure_lesion
 from inference.masks.postprocess import find_lesion
 from inference.masks.runlength import RunLengths
+
+Caution = Literal["no lesion", "not a lesion"]
+CAUTIONS: dict[Caution, str] = {
+    "no lesion": "no lesion was found",
+    "not a lesion": "does not look like a dermoscopic photo of a lesion",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +35,7 @@ class Segmentation:
         probability: (S, S) float32 in [0, 1], at the model's size.
         height, width: the image's own size in pixels.
         contract: how the probability becomes a mask.
+        pixels: (S, S, 3) uint8 RGB, the image as the model saw it; None: it is read again when needed.
     """
 
     source: Source | np.ndarray
@@ -35,6 +43,7 @@ class Segmentation:
     height: int
     width: int
     contract: Contract
+    pixels: np.ndarray | None = None
 
     @cached_property
     def lesion(self) -> RunLengths:
@@ -48,8 +57,46 @@ class Segmentation:
 
     @cached_property
     def measures(self) -> Measures:
-        """Size and shape of the lesion, in pixels, and how sure the model is."""
+        """Size and shape of the lesion, in pixels."""
         return measure_lesion(self.mask, self.probability)
+
+    @cached_property
+    def expected_jaccard(self) -> float | None:
+        """The Jaccard index that an expert's outline is expected to give, in [0, 1]; 0 for an empty mask.
+
+        None if the model's contract does not say how to tell.
+        """
+        if self.contract.confidence is None:
+            return None
+        if not self.lesion.area:  # a few pixels of the map may lie between those of a small image
+            return 0.0
+        return expect_jaccard(self.probability, self.inside, self.contract.confidence)
+
+    @cached_property
+    def warning(self) -> Caution | None:
+        """Why the image itself is in doubt, a key of CAUTIONS; None if it is not, or cannot be told."""
+        if not self.lesion.area:
+            return "no lesion"
+        if self.contract.strangeness is None or self.expected_jaccard is None:
+            return None
+        pixels = resize(self.image, len(self.probability)) if self.pixels is None else self.pixels
+        strangeness = find_strangeness(
+            pixels, self.inside, self.expected_jaccard, self.contract.strangeness
+        )
+        return "not a lesion" if strangeness > 0 else None
+
+    @property
+    def needs_check(self) -> bool | None:
+        """Whether somebody should look at the outline; None if the contract does not say how to tell."""
+        if self.expected_jaccard is None or self.contract.check_below is None:
+            return None
+        return self.expected_jaccard < self.contract.check_below or self.warning is not None
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """The mask at the model's size: (S, S) bool."""
+        size = len(self.probability)
+        return find_lesion(self.probability, size, size, self.contract).mask
 
     @property
     def image(self) -> np.ndarray:
@@ -72,6 +119,8 @@ class Segmentation:
     ) -> Segmentation:
         """The same probability with another threshold or clean-up; None keeps the contract's.
 
+        With another threshold there is no `expected_jaccard`: it was fitted at the contract's own.
+
         Raises:
             InputError: the threshold is not between 0 and 1.
         """
@@ -81,6 +130,8 @@ class Segmentation:
             "fill_holes": fill_holes,
         }
         changes = {name: value for name, value in given.items() if value is not None}
+        if threshold not in (None, self.contract.threshold):
+            changes.update(UNFITTED)
         return dataclasses.replace(self, contract=dataclasses.replace(self.contract, **changes))
 
     def save(self, path: str | Path) -> None:

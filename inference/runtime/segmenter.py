@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from inference.contract import UNFITTED
 from inference.errors import InputError
 from inference.images.pixels import Resized, Source, read_resized, resize
 from inference.masks.segmentation import Segmentation
@@ -96,7 +97,7 @@ class Segmenter:
         """
         source = as_source(image)
         pixels, height, width = read_input(source, self.contract.size)
-        return Segmentation(source, self(pixels[None])[0], height, width, self.contract)
+        return Segmentation(source, self(pixels[None])[0], height, width, self.contract, pixels)
 
     def fingerprint(self) -> dict[str, Any]:
         """What the masks depend on: two runs with the same fingerprint write the same masks."""
@@ -124,9 +125,11 @@ def load(
 
 def require_same_contract(paths: Sequence[Path], sessions: Sequence[Session]) -> None:
     """Raises InputError unless all models share size, threshold and clean-up."""
-    first = sessions[0].contract
-    for path, session in zip(paths, sessions):
-        if dataclasses.replace(session.contract, provenance=first.provenance) != first:
+    first, *others = (
+        dataclasses.replace(session.contract, provenance={}, **UNFITTED) for session in sessions
+    )
+    for path, contract in zip(paths[1:], others):
+        if contract != first:
             raise InputError(
                 f"{path}: its contract (size, threshold, clean-up) differs from that of {paths[0]}; "
                 "models that are averaged must share it"

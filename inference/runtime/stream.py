@@ -171,5 +171,5 @@ def infer(
             if isinstance(found, Failure):
                 yield found
             else:
-                _, height, width = image.resized
-                yield Segmentation(image.source, found, height, width, contract)
+                pixels_seen, height, width = image.resized
+                yield Segmentation(image.source, found, height, width, contract, pixels_seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +35,10 @@ def score_model(
     def count_lesion(lesion: Segmentation) -> ImageCounts:
         assert isinstance(lesion.source, Path)
         truth = truths[lesion.source]
-        return count_masks(read_meant(truth, mask_levels), lesion.mask, truth, lesion.source)
+        counted = count_masks(read_meant(truth, mask_levels), lesion.mask, truth, lesion.source)
+        return dataclasses.replace(
+            counted, expected=lesion.expected_jaccard, suspected=lesion.warning is not None
+        )
 
     images = []
     results = segment_files(model, truths, count_lesion, threads=threads)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from inference.scoring.metrics import FAILURE, average_scores, bootstrap, count, score
+from inference.scoring.risk import assess_doubt
 
 WORST = 10  # images listed by name
 SMALL, LARGE = 0.05, 0.25  # areas as shares of the frame, between which a lesion is medium-sized
@@ -21,10 +22,14 @@ class ImageCounts:
     Attributes:
         counts: (4,) int64 as `metrics.count` returns them.
         cut_off: whether the true lesion touches the border of the image.
+        expected: the Jaccard index that the model expects, if it says so.
+        suspected: whether it says that the image shows no lesion.
     """
 
     counts: np.ndarray
     cut_off: bool
+    expected: float | None = None
+    suspected: bool = False
 
     @property
     def lesion(self) -> int:
@@ -54,7 +59,7 @@ def summarise(names: Sequence[str], images: Sequence[ImageCounts]) -> dict[str, 
 
     Returns:
         Everything that --json writes: images, the mean of each of METRICS, failure_rate, intervals,
-        pooled, groups and worst.
+        pooled, groups and worst; and doubt, where the model says how sure it is.
     """
     counts = np.array([image.counts for image in images])
     jaccard = score(counts)["jaccard"]
@@ -71,7 +76,17 @@ def summarise(names: Sequence[str], images: Sequence[ImageCounts]) -> dict[str, 
             if members.any()
         },
         "worst": [{"image": names[i], "jaccard": float(jaccard[i])} for i in order],
+        **summarise_doubt(images, jaccard),
     }
+
+
+def summarise_doubt(images: Sequence[ImageCounts], jaccard: np.ndarray) -> dict[str, Any]:
+    """What `assess_doubt` says and the share of images that are suspected; nothing if not known."""
+    expected = [image.expected for image in images if image.expected is not None]
+    if len(expected) < len(images):
+        return {}
+    suspected = sum(image.suspected for image in images) / len(images)
+    return {"doubt": {**assess_doubt(np.array(expected), jaccard), "suspected": suspected}}
 
 
 def average_group(counts: np.ndarray) -> dict[str, Any]:

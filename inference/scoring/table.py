@@ -39,3 +39,20 @@ def make_table(scores: dict[str, Any]) -> Table:
         escape(f"dice (images) by size of the lesion: {groups}\n{failures}")
     )
     return table
+
+
+def make_doubt_table(doubt: dict[str, Any]) -> Table:
+    """Formats what `assess_doubt` returned: how many failures are found when the worst are looked at."""
+    table = Table(title="failures by expected jaccard", caption_justify="left")
+    table.add_column("looked at, lowest first")
+    table.add_column("failures found", justify="right")
+    for share, found in doubt["found"].items():
+        table.add_row(share, "-" if found is None else f"{found:.0%}")
+    table.caption = describe_doubt(doubt)
+    return table
+
+
+def describe_doubt(doubt: dict[str, Any]) -> str:
+    """The other figures that `assess_doubt` returned, on one line."""
+    auroc = "-" if doubt["auroc"] is None else f"{doubt['auroc']:.3f}"
+    return f"AUROC of failures {auroc}; calibration error {doubt['calibration_error']:.3f}"

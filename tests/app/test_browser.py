@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from app.page import EXAMPLES
+from app.i18n import ENGLISH
+from app.tabs.shared import EXAMPLES
 from inference.batch.options import SegmentOptions
 from inference.segment import segment
 
@@ -87,12 +89,14 @@ def test_upload_slide_download(
     expected = tmp_path / "lesion-0_segmentation.png"
     assert Path(download.value.path()).read_bytes() == expected.read_bytes()
 
-    slider = page.locator("#threshold input[type=range]")
+    slider = page.locator("#threshold-one input[type=range]")
     slider.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     page.wait_for_function(f"document.querySelector('#measures').innerText !== {before!r}")
-    assert page.locator("#slider img").count() == 2
+    assert page.locator("#outline img").get_attribute("alt", timeout=5000)
+    page.get_by_role("tab", name="Before/after").click()
+    page.locator("#slider img").nth(1).wait_for()
     assert visit.errors == []
 
 
@@ -117,6 +121,8 @@ def test_batch(visit: Visit, photographs: list[Path], tmp_path: Path) -> None:
     page.get_by_text("broken").first.wait_for()
     page.click("#run")
     page.get_by_text("2 segmented, 1 failed").wait_for()
+    assert page.locator("#table tbody tr").count() == 2
+    assert not page.locator("#files").is_visible()  # the list folds
     with page.expect_download() as download:
         page.locator("#archive a").first.click()
     with zipfile.ZipFile(download.value.path()) as archive:
@@ -138,6 +144,11 @@ def test_chinese_on_a_dark_telephone(
     visit.page.wait_for_selector("#measures table")
     assert "面积" in visit.page.inner_text("#measures")
     assert visit.page.get_by_text("非医疗器械").first.is_visible()
+    upload = visit.page.locator("#photograph").bounding_box()
+    outline = visit.page.locator("#outline").bounding_box()
+    settings = visit.page.locator("#settings").bounding_box()
+    assert upload and outline and settings
+    assert upload["y"] < outline["y"] < 800 and outline["y"] < settings["y"]
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
     visit.page.screenshot(path=tmp_path / "page.png")
     picture = cv2.imread(str(tmp_path / "page.png"))
@@ -149,12 +160,173 @@ def test_chinese_on_a_dark_telephone(
 def test_every_example_and_an_upload_after_it(visit: Visit, photographs: list[Path]) -> None:
     page = visit.page
     told = ""
+    examples = page.locator("#given .gallery-item")
     for number in range(len(EXAMPLES)):
-        page.locator(".gallery-item, .gallery button").nth(number).click()
-        page.wait_for_function(MEASURED, arg=told)
-        told = page.inner_text("#measures")
+        if number:
+            page.locator("#given .examples > button").click()  # they have folded away
+        examples.nth(number).click()
+        told = wait_for_change(page, told)
+        examples.first.wait_for(state="hidden")
     page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).first.click()
     page.wait_for_function("document.querySelector('#measures table') === null")
+    examples.first.wait_for()
     visit.upload(photographs[0])
     page.wait_for_function(MEASURED, arg=told)
+    assert visit.errors == []
+
+
+def paint(page: playwright.Page, *places: tuple[float, float]) -> None:
+    """Draws a stroke on the canvas, between places that are shares of its sides."""
+    canvas = page.locator("#canvas canvas")
+    canvas.scroll_into_view_if_needed()
+    frame = canvas.bounding_box()
+    assert frame
+    points = [
+        (frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in places
+    ]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for x, y in points[1:]:
+        page.mouse.move(x, y, steps=6)
+    page.mouse.up()
+
+
+def download_mask(page: playwright.Page) -> np.ndarray:
+    with page.expect_download() as download:
+        page.locator("#downloads a").first.click()
+    mask = cv2.imread(str(download.value.path()), cv2.IMREAD_UNCHANGED)
+    assert mask is not None
+    return np.asarray(mask)
+
+
+def wait_for_change(page: playwright.Page, told: str) -> str:
+    page.wait_for_function(MEASURED, arg=told)
+    return page.inner_text("#measures")
+
+
+def test_correct_undo_and_measure(visit: Visit, photographs: list[Path], tmp_path: Path) -> None:
+    page = visit.page
+    visit.upload(photographs[2])  # shown smaller than it is
+    page.wait_for_selector("#measures table")
+    told = page.inner_text("#measures")
+    before = download_mask(page)
+    page.get_by_role("tab", name="Correct").click()
+    page.locator("#canvas canvas").wait_for()
+    page.wait_for_function("document.querySelector('#canvas canvas').width === 900")
+    paint(page, (0.05, 0.9), (0.2, 0.95))
+    brushed = wait_for_change(page, told)
+    after = download_mask(page)
+    touched = np.argwhere(before != after)
+    assert len(touched) and set(np.unique(after)) == {0, 255}
+    top, left = touched.min(0) / after.shape
+    bottom, right = touched.max(0) / after.shape
+    assert 0.8 < top < bottom <= 1 and left < 0.1 and 0.15 < right < 0.3
+    assert (after[before != after] == 255).all()
+    page.get_by_role("button", name="Eraser").click()
+    paint(page, (0.1, 0.92))
+    erased = wait_for_change(page, brushed)
+    canvas = page.locator("#canvas canvas")
+    canvas.press("Control+z")
+    wait_for_change(page, erased)
+    assert np.array_equal(download_mask(page), after)
+    page.get_by_role("button", name="Undo").click()
+    wait_for_change(page, brushed)
+    assert np.array_equal(download_mask(page), before)
+
+    page.get_by_role("button", name="Scale").click()
+    paint(page, (0.1, 0.5))
+    paint(page, (0.9, 0.5))
+    page.get_by_text("mm²").first.wait_for()
+    scale = float(page.input_value("#scale-one input"))
+    assert scale == pytest.approx(10 / (0.8 * 1300), rel=0.02)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save for training").click()
+        page.locator("#pair a").first.click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        (image,) = (name for name in archive.namelist() if "/images/" in name)
+        assert archive.read(image) == photographs[2].read_bytes()
+    assert visit.errors == []
+
+
+def test_keys_paint(visit: Visit, photographs: list[Path]) -> None:
+    page = visit.page
+    visit.upload(photographs[0])
+    page.wait_for_selector("#measures table")
+    told = page.inner_text("#measures")
+    page.get_by_role("tab", name="Correct").click()
+    canvas = page.locator("#canvas canvas")
+    page.wait_for_function("document.querySelector('#canvas canvas').width === 256")
+    page.get_by_role("button", name="Eraser").press("Enter")
+    canvas.focus()
+    for key in ("ArrowLeft", "ArrowUp", "Space"):
+        canvas.press(key)
+    wait_for_change(page, told)
+    assert visit.errors == []
+
+
+def test_the_switch_says_everything_anew(visit: Visit, photographs: list[Path]) -> None:
+    page = visit.page
+    visit.upload(photographs[0])
+    page.wait_for_selector("#measures table")
+    told = page.inner_text("#measures")
+    page.get_by_role("button", name="中文").click()
+    wait_for_change(page, told)
+    page.get_by_role("tab", name="关于").wait_for()
+    for _ in range(2):  # the second time as it is opened
+        text = page.locator("body").inner_text()
+        left = [said for said in ENGLISH.values() if re.search(rf"\b{re.escape(said)}\b", text)]
+        assert not left and page.title() == "病灶轮廓"
+        page.reload()
+        page.get_by_role("tab", name="关于").wait_for()
+    (path,) = (photographs[0].with_name("text.jpg"),)
+    path.write_text("no image")
+    visit.upload(path)
+    page.get_by_text("不是可读取的图像").first.wait_for()
+    path.unlink()
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("tab", name="About").wait_for()
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize(("locale", "scheme"), [("en-US", "light"), ("zh-CN", "dark")])
+def test_axe_finds_nothing_serious(
+    browser: playwright.Browser, address: str, photographs: list[Path], locale: str, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
+    visit = Visit(
+        browser,
+        address,
+        locale=locale,
+        color_scheme=scheme,
+        viewport={"width": 1200, "height": 900},
+    )
+    page = visit.page
+    found = []
+
+    def check(place: str) -> None:
+        page.wait_for_timeout(300)  # while colours fade
+        found.extend(
+            f"{place}: {each['id']}: {each['nodes'][0]['html'][:120]}"
+            for each in axe.Axe().run(page).response["violations"]
+            if each["impact"] in ("serious", "critical")
+        )
+
+    check("empty")
+    visit.upload(photographs[0])
+    page.wait_for_selector("#measures table")
+    tabs = [tab for tab in page.get_by_role("tab").all() if tab.is_visible()]
+    for tab in (*tabs[4:], *tabs[1:4]):
+        tab.click()
+        check(tab.inner_text())
+    assert len(tabs) == 8 and not found, "\n".join(found)
+    assert visit.errors == []
+    visit.close()
+
+
+def test_compare_says_what_differs(visit: Visit, photographs: list[Path]) -> None:
+    page = visit.page
+    page.get_by_role("tab", name="Compare").click()
+    page.locator(".examples .gallery-item:visible").first.click()
+    page.get_by_text("The two masks are the same.").wait_for()
+    assert page.locator("#figures tbody tr").count() == 2
     assert visit.errors == []

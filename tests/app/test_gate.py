@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from app.gate import REFUSED, Uploads, list_hosts
-from app.page import EXAMPLES, HERE
+from app.page import HERE
+from app.tabs.shared import EXAMPLES
 from inference.errors import InputError
 from inference.images.write import write_image
 from inference.models import SHIPPED
@@ -34,9 +35,14 @@ class Visitor:
         answer = self.http.post("/upload", files={"files": (path.name, path.read_bytes())})
         return str(answer.json()[0])
 
-    def ask(self, number: int, data: list[Any]) -> dict[str, Any]:
-        """Runs an event and returns its last message."""
-        body = {"data": data, "fn_index": number, "session_hash": self.session}
+    def ask(self, number: int, data: list[Any], event: Any = None) -> dict[str, Any]:
+        """Runs an event, with what came along with it, and returns its last message."""
+        body = {
+            "data": data,
+            "fn_index": number,
+            "session_hash": self.session,
+            "event_data": event,
+        }
         self.http.post("/queue/join", json=body).raise_for_status()
         with self.http.stream("GET", f"/queue/data?session_hash={self.session}") as lines:
             for line in lines.iter_lines():
@@ -54,11 +60,12 @@ def visitor(address: str) -> Iterator[Visitor]:
 
 
 def find_events(visitor: Visitor) -> list[tuple[int, list[Any], list[str]]]:
-    """Number, default inputs and input types of every event of the page."""
+    """Number, default inputs and input types of every event of the page; of those alike, one."""
     config = visitor.http.get("/../config").json()
     parts = {part["id"]: part for part in config["components"]}
     found = []
-    for event in config["dependencies"]:
+    alike = {str([each["inputs"], each["outputs"]]): each for each in config["dependencies"]}
+    for event in alike.values():
         inputs = [parts[number] for number in event["inputs"]]
         values = [part["props"].get("value") for part in inputs]
         found.append((event["id"], values, [part["type"] for part in inputs]))
@@ -101,6 +108,29 @@ def test_no_event_takes_a_foreign_path(
     assert tried > 1000
     assert visitor.ask(segment, [{"path": own}])["success"]
     other.http.close()
+
+
+def test_the_canvas_may_send_anything(visitor: Visitor, photographs: list[Path]) -> None:
+    config = visitor.http.get("/../config").json()
+    (canvas,) = (
+        part["id"] for part in config["components"] if part["props"].get("elem_id") == "canvas"
+    )
+    events = {
+        name: event["id"]
+        for event in config["dependencies"]
+        for target, name in event["targets"]
+        if target == canvas
+    }
+    (segment,) = (number for number, _, types in find_events(visitor) if types == ["image"])
+    assert visitor.ask(segment, [{"path": visitor.upload(photographs[0])}])["success"]
+    wrong = [None, [], "x", {"strokes": [{"adds": True}]}, {"path": "/etc/passwd", "meta": META}]
+    for given in wrong:
+        for name, data in (("input", [None]), ("select", [])):
+            answer = visitor.ask(events[name], data, given)
+            error = answer["output"]["error"]
+            assert not answer["success"] and ("reload the page" in error or "two points" in error)
+    stroke = {"adds": True, "radius": 3, "points": [[9, 9]]}
+    assert visitor.ask(events["input"], [None], {"strokes": [stroke]})["success"]
 
 
 def test_direct_calls_refuse_them_alike(visitor: Visitor, photographs: list[Path]) -> None:
@@ -153,7 +183,7 @@ def test_hosts() -> None:
 def test_examples_are_photographs_that_were_not_trained_on() -> None:
     with SHIPPED.with_suffix(".splits.csv").open(encoding="utf-8") as table:
         split = {row["name"]: row["split"] for row in csv.DictReader(table)}
-    names = [Path(path).stem for (path,) in EXAMPLES]
+    names = [path.stem for path in EXAMPLES]
     assert len(names) == 6 and {split.get(name) for name in names} == {"test"}
     credited = (HERE / "examples" / "CREDITS.md").read_text(encoding="utf-8")
     assert all(name in credited for name in names)

@@ -1,3 +1,5 @@
+import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -12,10 +14,19 @@ import cv2
 import numpy as np
 import pytest
 
-from app.card import describe_model
+from app.card import describe_model, read_scores
 from app.errors import hide_folders, quote
 from app.i18n import ENGLISH
-from app.prediction import PREVIEW, draw_heat, draw_preview, list_measures, predict
+from app.prediction import (
+    PREVIEW,
+    check_scale,
+    draw_heat,
+    draw_preview,
+    list_measures,
+    predict,
+    shrink_mask,
+    write_figure,
+)
 from app.service import FIRST_ALONE, SECOND_ALONE, Service
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
@@ -60,7 +71,7 @@ def test_sliders_do_not_run_the_model_again(model: Path, photographs: list[Path]
     areas = []
     for threshold in (0.2, 0.5, 0.8):
         moved = prediction.cut(threshold, largest_region=False, fill_holes=False)
-        drawn, mask = draw_preview(moved)
+        drawn, mask = draw_preview(moved), shrink_mask(moved)
         assert drawn.shape == prediction.preview.shape and mask.shape == drawn.shape[:2]
         path, *_ = service.save(moved.lesion, "lesion")
         written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -129,6 +140,7 @@ def test_models_that_differ_are_told_apart(
     service.models["two"] = Other(segmenter.path, 1)
     found = service.compare_models(photographs[0], "one", "two")
     assert found.overlap < 0.01
+    assert found.alone == pytest.approx(found.areas, abs=0.01) and sum(found.areas) > 0.98
     colours = {tuple(colour) for colour in found.difference.reshape(-1, 3).tolist()}
     assert {FIRST_ALONE, SECOND_ALONE} <= colours
 
@@ -205,19 +217,25 @@ def test_what_cannot_be_read_is_one_line(service: Service, tmp_path: Path) -> No
         service.segment_all([], lambda results, total: results)
 
 
-def test_the_card_tells_the_scores_with_their_intervals(
+def test_the_card_and_its_scores(
     segmenter: Segmenter, model: Path, data: Path, tmp_path: Path
 ) -> None:
     own = Path(shutil.copy(model, tmp_path / "own.onnx"))
+    assert read_scores(own) is None
     evaluate(data / "test", data / "test_GT", model=own, json_file=tmp_path / "own.scores.json")
     service = Service({"own": Segmenter(own, 1)})
     told = describe_model(service)
-    scores = json.loads((tmp_path / "own.scores.json").read_text())
+    scores = read_scores(own)
+    assert scores is not None
     low, high = scores["intervals"]["dice"]
     assert f"| dice | {scores['dice']:.4f} | {low:.4f} to {high:.4f} |" in told
-    assert "own.onnx" in told and "Not a medical device" in told
+    assert "own.onnx" in told
     (tmp_path / "own.md").write_text("# The card")
-    assert describe_model(service).startswith("# The card")
+    assert describe_model(service) == "# The card"
+    for wrong in ("{", "[]", "{}"):
+        (tmp_path / "own.scores.json").write_text(wrong)
+        with pytest.raises(InputError, match="not what inference"):
+            read_scores(own)
     service.close()
 
 
@@ -254,3 +272,56 @@ def test_what_visitors_write_is_shown_literally_and_folders_are_not_shown() -> N
 def test_large_figures_are_written_out() -> None:
     measures = Measures(*(220_160.0 for _ in Measures._fields))
     assert "220,160 px²" in list_measures(measures, ENGLISH)
+
+
+def test_sizes_in_mm_and_no_exponents() -> None:
+    measures = Measures(*(220_160.0 for _ in Measures._fields))
+    said = list_measures(measures, ENGLISH, 0.01)
+    assert "22.02 mm² (220,160 px²)" in said and "2,202 mm (220,160 px)" in said
+    for value in (0.0, 1e-7, 0.00012, 3.14159, 1234567.8, 64e6):
+        assert "e" not in write_figure(value)
+    assert check_scale(0.02, ENGLISH) == 0.02 and check_scale(None, ENGLISH) is None
+    for wrong in (-1.0, 11.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="must be from 0 to 10"):
+            check_scale(wrong, ENGLISH)
+
+
+def test_a_photograph_has_a_table_of_its_own(service: Service, photographs: list[Path]) -> None:
+    lesion = predict(service.segmenter, photographs[0]).lesion
+    *_, table = service.save_measured(lesion, photographs[0], 0.5)
+    assert table.name == "lesion-0_measures.csv"
+    with table.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["image"] == "lesion-0.jpg"
+    assert float(row["area_mm2"]) == pytest.approx(lesion.measures.area_px / 4)
+
+
+def test_a_batch_takes_threshold_and_scale(service: Service, photographs: list[Path]) -> None:
+    def run(threshold: float) -> Any:
+        return service.segment_all(
+            photographs[:2],
+            lambda results, total: results,
+            lambda lesion: lesion.cut(threshold, False, False),
+            0.1,
+        )
+
+    low, high = run(0.2), run(0.8)
+    areas = [sum(entry.row.lesion_px for entry in batch.done) for batch in (low, high)]
+    assert areas[0] > areas[1]
+    with zipfile.ZipFile(low.archive) as archive:
+        assert b"area_mm2" in archive.read("lesions/measures.csv")
+
+
+def test_the_most_doubtful_of_a_batch_come_first(
+    model: Path, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = Segmenter(model, 1)
+    segmenter.contract = dataclasses.replace(
+        segmenter.contract, confidence=(0.0, -1.0, 0.0), check_below=0.5
+    )
+    service = Service({"one": segmenter})
+    batch = service.segment_all(photographs, lambda results, total: results)
+    expected = [entry.row.expected_jaccard for entry in batch.done]
+    assert None not in expected and expected == sorted(expected)
+    assert [name for _, name in batch.outlines] == [entry.row.image for entry in batch.done]
+    service.close()

@@ -9,11 +9,13 @@ import pytest
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
+from inference.images.pixels import read_mask
 from inference.images.write import write_image
 from inference.masks.png import write_mask
 from inference.models import SHIPPED, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.metrics import METRICS
+from inference.scoring.risk import assess_doubt
 from inference.segment import segment
 
 
@@ -112,6 +114,26 @@ def test_another_threshold_is_scored_and_reported(
     assert json.loads(target.read_text())["dice"] == found[0.8]["dice"] != found[None]["dice"]
     with pytest.raises(InputError, match=r"--threshold 0\.8: masks have none left"):
         evaluate(images, truths, predictions=made, threshold=0.8)
+
+
+def test_how_well_doubt_finds_failures(
+    data: Path, fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, truths = data / "test", data / "test_GT"
+    evaluate(images, truths, model=fitted, json_file=tmp_path / "scores.json")
+    doubt = json.loads((tmp_path / "scores.json").read_text())["doubt"]
+    segmenter = Segmenter(fitted)
+    expected, jaccard = [], []
+    for path in sorted(images.iterdir()):
+        lesion, truth = segmenter.segment(path), read_mask(truths / f"{path.stem}_segmentation.png")
+        either = np.count_nonzero(lesion.mask | truth)
+        expected.append(lesion.expected_jaccard)
+        jaccard.append(np.count_nonzero(lesion.mask & truth) / either)
+    suspected = doubt.pop("suspected")
+    assert doubt == pytest.approx(assess_doubt(np.array(expected), np.array(jaccard)))
+    assert 0 <= suspected <= 1
+    shown = capsys.readouterr().out
+    assert "failures found" in shown and "calibration error" in shown and "show no lesion" in shown
 
 
 def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -> None:

@@ -18,6 +18,7 @@ from inference.batch.job import parse_shard
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_levels, read_mask
+from inference.images.write import write_image
 from inference.masks.png import write_mask
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
@@ -127,6 +128,44 @@ def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Pa
             assert float(row["area_mm2"]) == pytest.approx(area / 100)
 
 
+def test_which_outlines_to_check(
+    folder: Path, fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "page" / "page.png", np.full((80, 90, 3), 255, np.uint8))
+    images = [str(folder / "0.jpg"), str(folder / "1.jpg"), str(tmp_path / "page")]
+    output = tmp_path / "masks"
+    assert segment(images, SegmentOptions(fitted, output, ("mask", "csv"))) == 0
+    last = capsys.readouterr().err.splitlines()
+    segmenter = Segmenter(fitted)
+    tables = []
+    for name in ("masks.csv", "measures.csv"):
+        with (output / name).open(newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    for row, measured in zip(*tables, strict=True):
+        lesion = segmenter.segment(row["image"])
+        assert lesion.expected_jaccard is not None
+        assert float(row["expected_jaccard"]) == pytest.approx(lesion.expected_jaccard, abs=1e-4)
+        assert row["check"] == ("yes" if lesion.needs_check else "no")
+        assert row["warning"] == (lesion.warning or "")
+        for column in ("expected_jaccard", "check", "warning"):
+            assert measured[column] == row[column]
+    checked = [row["image"] for row in tables[0] if row["check"] == "yes"]
+    (line,) = (line for line in last if "should be checked" in line)
+    assert line.startswith(f"{len(checked)} of 3 outlines should be checked: ")
+    assert all(image in line for image in checked)
+    assert tables[0][2]["warning"] and any("page.png" in line for line in last[-1:])
+
+
+def test_a_model_that_does_not_say_leaves_the_columns_empty(
+    folder: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment([str(folder / "0.jpg")], SegmentOptions(model, tmp_path))
+    with (tmp_path / "masks.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["expected_jaccard"] == row["check"] == ""
+    assert "should be checked" not in capsys.readouterr().err
+
+
 def test_millimetres_only_where_they_are_known(folder: Path, model: Path, tmp_path: Path) -> None:
     segment([str(folder / "0.jpg")], SegmentOptions(model, tmp_path, ("csv",)))
     assert "_mm" not in (tmp_path / "measures.csv").read_text()
@@ -146,17 +185,6 @@ def test_a_mask_is_read_alike_by_all(tmp_path: Path) -> None:
     assert path.stat().st_size < 20_000
 
 
-def test_the_report_needs_no_other_file(folder: Path, model: Path, tmp_path: Path) -> None:
-    segment([str(folder)], SegmentOptions(model, tmp_path, ("mask", "report", "sheet")))
-    page = (tmp_path / "report.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 5 and "broken.jpg" in page
-    assert 'src="http' not in page and "href" not in page
-    with Image.open(tmp_path / "sheet.jpg") as sheet:
-        assert sheet.width == 5 * 192
-    with pytest.raises(InputError, match="add mask"):
-        segment([str(folder)], SegmentOptions(model, tmp_path, ("report",)))
-
-
 def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
     summary_file = tmp_path / "summary.json"
     segment([str(folder)], SegmentOptions(model, tmp_path / "masks", json_file=summary_file))
@@ -173,18 +201,6 @@ def test_the_summary(folder: Path, model: Path, tmp_path: Path) -> None:
     summary = json.loads(summary_file.read_text())
     assert summary["kept"] == 4
     assert summary["fps"] * summary["seconds"] == pytest.approx(1, rel=0.2)
-
-
-def test_names_in_the_report_are_text(folder: Path, model: Path, tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "<b>x.jpg").write_bytes((folder / "0.jpg").read_bytes())
-    (tmp_path / "images" / "<i>&.jpg").write_bytes(b"no image")
-    segment(
-        [str(tmp_path / "images")], SegmentOptions(model, tmp_path / "masks", ("mask", "report"))
-    )
-    page = (tmp_path / "masks" / "report.html").read_text()
-    assert "&lt;b&gt;x.jpg" in page and page.count("&lt;i&gt;&amp;.jpg") == 2
-    assert "<b>" not in page and "<i>" not in page
 
 
 def test_cores_of_others_are_left_alone(

@@ -11,7 +11,7 @@ from torch import Tensor, from_numpy, nn
 
 from inference.files import replacing
 from inference.images.write import write_image
-from inference.masks.drawing import draw_outline, make_sheet
+from inference.masks.drawing import draw_outline, fit, make_sheet
 from inference.scoring.metrics import score
 from training.data.cache import Split
 from training.device import Runtime
@@ -81,4 +81,4 @@ def draw_sheet(
                 cell, f"{value:.2f}", spot, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * scale, colour, thickness
             )
         cells.append(cell)
-    return make_sheet(cells, len(cells) // 3)
+    return make_sheet([fit(cell) for cell in cells], len(cells) // 3)

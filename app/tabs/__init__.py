@@ -1,0 +1,1 @@
+"""The tabs of the page: what stands where, and what happens on a click."""
