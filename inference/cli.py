@@ -107,6 +107,15 @@ TtaOption = Annotated[
         help="Test-time augmentation: average over the image and its three flips; 4 times slower.",
     ),
 ]
+ThresholdOption = Annotated[
+    float | None,
+    arg(
+        name="threshold",
+        metavar="P",
+        help="A pixel is lesion if its probability is above P.",
+        help_behavior_hint="(default: the model's own, usually 0.5)",
+    ),
+]
 Threads = Annotated[
     int, arg(metavar="N", help="CPU cores to use.", help_behavior_hint="(default: 0, all cores)")
 ]
