@@ -17,7 +17,7 @@ from tyro.conf import arg
 
 from app.gate import GatedBlocks, list_hosts
 from app.guard import Guard
-from app.page import FAVICON, STYLE, build_page
+from app.page import FAVICON, HEAD, STYLE, build_page
 from app.service import Service
 from app.tabs.languages import LANGUAGES
 from inference.cli import run
@@ -114,6 +114,7 @@ def launch(
             run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,
             css=STYLE,
+            head=HEAD,
             i18n=LANGUAGES,
             show_error=True,
             share=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
 
-COOKIE = "language"  # the switch sets it: en or zh
+COOKIE = "language"  # languages.js sets it: en or zh
 
 WORDS = {
     "heading": (
@@ -21,6 +21,8 @@ WORDS = {
     "compare": ("Compare", "比较"),
     "about": ("About", "关于"),
     "photograph": ("Dermoscopic photo", "皮肤镜照片"),
+    "drop": ("Drop a photo here, or click to upload", "将照片拖到此处，或点击上传"),
+    "heat": ("The probability of lesion over the photo", "照片上的病灶概率图"),
     "examples": ("Examples", "示例"),
     "settings": ("Settings", "设置"),
     "threshold": ("Probability threshold", "概率阈值"),
