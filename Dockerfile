@@ -17,6 +17,16 @@
 #       -t attention-unet-training .                      # with CUDA
 #   docker run --rm --gpus all -v "$PWD:/mnt" --user "$(id -u):$(id -g)" attention-unet-training \
 #       training.train --data /mnt/data --out /mnt/runs/first
+#
+# Training and export on Ascend NPUs, on CANN's own image for the chip (quay.io/ascend/cann has the tags). The
+# driver stays on the host, whose devices `make npu-shell` hands in:
+#
+#   docker build --target npu -t attention-unet-npu .
+#   docker build --target npu --build-arg CANN_IMAGE=quay.io/ascend/cann:9.1.0-310p-ubuntu22.04-py3.12 \
+#       -t attention-unet-npu .
+#   make npu-shell
+
+ARG CANN_IMAGE=quay.io/ascend/cann:9.1.0-910b-ubuntu22.04-py3.12
 
 FROM python:3.11-slim-bookworm AS base
 ENV PIP_NO_CACHE_DIR=1 \
@@ -35,15 +45,36 @@ FROM base AS training
 # PyPI has torch with CUDA, which is many times as large.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --constraint constraints.txt --index-url "$TORCH_INDEX" torch
-RUN pip install --constraint constraints.txt --editable '.[train,imagenet,export,openvino]'
+RUN pip install --constraint constraints.txt --editable '.[jpeg,train,imagenet,export,openvino]'
 COPY inference inference
 COPY training training
 COPY export export
 USER user
 CMD ["training.train", "--help"]
 
+FROM ${CANN_IMAGE} AS npu
+ENV PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PYTHONUNBUFFERED=1
+RUN useradd --create-home --uid 10001 user
+WORKDIR /attention-unet
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+RUN for package in app export inference inference/models training; do mkdir $package && touch $package/__init__.py; done
+# Of torch the extra npu chooses the version, and this index has it without CUDA, which excludes NPUs.
+RUN grep -v '^torch==' constraints.txt > /tmp/constraints.txt \
+    && pip install --constraint /tmp/constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu \
+        --editable '.[train,imagenet,export,npu]'
+COPY inference inference
+COPY training training
+COPY export export
+USER user
+STOPSIGNAL SIGINT
+# CANN's environment, from where this release of it has the script.
+ENTRYPOINT ["bash", "-c", "for f in /usr/local/Ascend/cann /usr/local/Ascend/ascend-toolkit; do if [ -f $f/set_env.sh ]; then . $f/set_env.sh; break; fi; done; exec \"$@\"", "bash"]
+CMD ["python", "-m", "inference.doctor"]
+
 FROM base AS inference
-RUN pip install --constraint constraints.txt --editable '.[app,openvino]'
+RUN pip install --constraint constraints.txt --editable '.[jpeg,app,openvino]'
 COPY inference inference
 COPY app app
 USER user

@@ -10,13 +10,14 @@ SOC_VERSION ?= auto
 ARGS ?=
 
 # A path may have blanks in it; of several paths, none may.
-path = $(if $(word 2,$(1)),'$(1)',$(1))
-paths = $(if $(shell [ -e '$(1)' ] && echo yes),'$(1)',$(1))
+quote = '$(subst ','\'',$(1))'
+path = $(if $(word 2,$(1))$(findstring ',$(1)),$(quote),$(1))
+paths = $(if $(shell [ -e $(quote) ] && echo yes),$(quote),$(1))
 data = $(call path,$(DATA))
 raw = $(call path,$(RAW))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor
+.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor npu-shell
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +26,11 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .venv/base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) -e .
+	$(PIP) -e '.[jpeg]'
 	@touch $@
 
 .venv/installed: .venv/base
-	$(PIP) -e '.[train,imagenet,export,openvino,app,dev]'
+	$(PIP) -e '.[jpeg,train,imagenet,export,openvino,app,dev]'
 	@touch $@
 
 setup: .venv/installed  ## create .venv and install the project with everything it needs
@@ -74,24 +75,24 @@ train-folds: .venv/installed  ## cross-validation on DATA, after make prepare AR
 	for fold in $(folds); do $(RUN) training.train --data $(data) --fold $$fold --out runs/fold-$$fold $(ARGS) || exit; done
 	$(RUN) training.compare $(folds:%=runs/fold-%)
 
-# As Ascend ModelZoo does: 16 images per device, learning rate in proportion. On a CPU: ARGS='--device cpu'.
+# As Ascend ModelZoo does; its four scripts in test/ are these. On a CPU: ARGS='--device cpu'.
 EPOCHS ?=
-RECIPE ?= reference
 NODES ?= 1
-ADDR ?= localhost:0
-on-devices = $(BIN)/torchrun --nnodes $(NODES) --nproc-per-node $* --rdzv-backend c10d --rdzv-endpoint $(ADDR) \
-	-m training.train --data $(data) --recipe $(RECIPE) --batch-size $$(($* * $(NODES) * 16)) \
-	--lr $$(awk 'BEGIN { print $* * $(NODES) * 2e-4 }') --amp
+ADDR ?=
+number = $(shell echo '$*' | grep -x '[1-9][0-9]*')
+devices = $(or $(number),$(error make $@: the number of devices must be 1 or more, as in make train-8p))
+on-devices = PYTHON=$(BIN)/python NODES=$(NODES) ADDR=$(ADDR) test/train.sh $(devices)
 
 train-%p: .venv/installed  ## train on % devices, 150 epochs or EPOCHS, into runs/%p-full; NODES and ADDR for more machines
-	$(on-devices) --epochs $(or $(EPOCHS),150) --out runs/$*p-full $(ARGS)
+	$(on-devices) full $(or $(EPOCHS),150) --data $(data) $(ARGS)
 
 perf-%p: .venv/installed  ## training speed on % devices: 10 epochs or EPOCHS, into runs/%p-perf
-	$(on-devices) --epochs $(or $(EPOCHS),10) --out runs/$*p-perf $(ARGS)
+	$(on-devices) perf $(or $(EPOCHS),10) --data $(data) $(ARGS)
 
 # The newest run, but for those that only measured speed.
-newest = $(patsubst %/best.pt,%,$(firstword $(filter-out runs/%-perf/best.pt,$(shell ls -t runs/*/best.pt 2>/dev/null))))
-trained = $(or $(RUN_FOLDER),$(newest),$(error no trained network in runs/; run make train, or give RUN_FOLDER=folder))
+newest = $(shell ls -t runs/*/best.pt 2>/dev/null | grep -v '^runs/[0-9]*p-perf' | head -1 | sed 's|/best.pt$$||')
+runs = $(if $(wildcard runs/*), (there are $(notdir $(wildcard runs/*))))
+trained = $(or $(RUN_FOLDER),$(newest),$(error no trained network in runs/$(runs); run make train, or give RUN_FOLDER=folder))
 # The file that export writes, and int8 and om read; other commands use the shipped model without MODEL.
 onnx = $(or $(MODEL),model.onnx)
 chosen = $(if $(MODEL),--model $(call paths,$(MODEL)))
@@ -131,3 +132,14 @@ bench: .venv/base  ## measure the speed of the shipped models, or of MODEL
 
 doctor: .venv/base  ## check this machine, and say how to fix what does not work
 	$(RUN) inference.doctor $(chosen) $(ARGS)
+
+DOCKER ?= docker
+NPU_IMAGE ?= attention-unet-npu
+npus = $(wildcard /dev/davinci[0-9] /dev/davinci[0-9][0-9])
+npu-shell:  ## a shell in NPU_IMAGE (docker build --target npu) with this machine's NPUs and driver
+	$(DOCKER) run --rm -it $(addprefix --device ,$(npus) /dev/davinci_manager /dev/devmm_svm /dev/hisi_hdc) \
+	  --group-add $$(stat -c %g /dev/davinci_manager) --shm-size 16g \
+	  -v /usr/local/dcmi:/usr/local/dcmi:ro -v /usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+	  -v /usr/local/Ascend/driver:/usr/local/Ascend/driver:ro \
+	  -v /etc/ascend_install.info:/etc/ascend_install.info:ro \
+	  -v '$(CURDIR)':/mnt -w /mnt $(NPU_IMAGE) bash

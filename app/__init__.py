@@ -2,7 +2,10 @@
 
 import os
 
+from inference.extras import require
 from inference.images.limits import limit_pixels
+
+require("app", "gradio")
 
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[name]  # it asks nobody but itself, which a proxy cannot reach

@@ -11,12 +11,16 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
+import gradio.routes
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from tyro.conf import arg
 
 from app.gate import GatedBlocks, list_hosts
-from app.guard import Guard
+from app.guard import MAX_IMAGE, Guard
+from app.http_api import list_routes
+from app.login import read_auth
+from app.metrics import Meter, Metrics
 from app.page import FAVICON, HEAD, STYLE, build_page
 from app.service import Service
 from app.tabs.languages import LANGUAGES
@@ -25,8 +29,8 @@ from inference.errors import InputError
 from inference.models import SHIPPED, SHIPPED_INT8
 from inference.runtime.segmenter import Segmenter
 
-MAX_BYTES = 50_000_000  # of one upload
 MAX_WAITING = 256  # visitors in the queue; more are told that the server is full
+MAX_STATES = 100  # visits whose last photograph is kept, 3 MB each; the oldest are forgotten
 
 
 def app(
@@ -64,22 +68,27 @@ def app(
         corrections.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is told now
     models = {name: Segmenter(path, threads) for name, path in zip(names, model)}
     service = Service(models, corrections)
-    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "uploads")  # so that they go when we do
+    uploads = service.folder / "uploads"  # so that they go when we do
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    # It read the environment when it was loaded.
+    gradio.routes.DEFAULT_TEMP_DIR = str(uploads)  # type: ignore[attr-defined]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: closes, then cleans up
     try:
         page = build_page(service, queue=not mcp)
+        service.spared = page.shared
         if mcp:
             from app.tools import offer_tools  # needs the package mcp
 
-            page.received = service.folder / "uploads" / "received"
+            page.received = uploads / "received"
             offer_tools(page.received)
-        launch(page, host, port, mcp, hosts, root_path)
+        launch(page, service, host, port, mcp, hosts, root_path)
     finally:
         service.close()
 
 
 def launch(
     page: GatedBlocks,
+    service: Service,
     host: str,
     port: int,
     mcp: bool,
@@ -96,7 +105,9 @@ def launch(
     """
     # Beyond that, visitors are told so instead of kept waiting.
     login = read_auth(os.environ.get("APP_AUTH"))
+    metrics = Metrics()
     guards = [
+        Middleware(Meter, metrics=metrics),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
         Middleware(Guard, login=login),
     ]
@@ -106,10 +117,15 @@ def launch(
             server_name=host,
             server_port=port,
             auth=login,
-            max_file_size=MAX_BYTES,
+            max_file_size=MAX_IMAGE,
             mcp_server=mcp,
             root_path=root_path,
-            app_kwargs={"middleware": guards},
+            app_kwargs={
+                "middleware": guards,
+                "routes": list_routes(service, metrics),
+                "openapi_url": None,
+            },
+            state_session_capacity=MAX_STATES,
             enable_monitoring=False,
             run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,
@@ -125,18 +141,6 @@ def launch(
         raise InputError(
             f"--host {host} --port {port}: cannot listen there; choose another"
         ) from error
-
-
-def read_auth(text: str | None) -> tuple[str, str] | None:
-    """Name and password from "name:password"; None if nothing was given."""
-    if not text:
-        return None
-    name, colon, password = text.partition(":")
-    if not (name and colon and password):
-        raise InputError(
-            "APP_AUTH: must be name:password; change it, or unset it to let everyone in"
-        )
-    return name, password
 
 
 if __name__ == "__main__":

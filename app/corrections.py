@@ -14,7 +14,7 @@ from pathlib import Path
 from app.prediction import Prediction
 from inference.errors import InputError
 from inference.files import write_bytes
-from inference.images.folders import is_image
+from inference.images.formats import is_image
 from inference.images.write import write_image
 
 MAX_PAIRS = 20_000  # in a folder, which visitors fill

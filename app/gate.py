@@ -13,6 +13,7 @@ from inference.errors import InputError
 FILE_META = {"_type": "gradio.FileData"}
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 ANY_ADDRESS = ("0.0.0.0", "::")
+MALFORMED = "values that this address does not take: send those that /gradio_api/info lists"
 REFUSED = "not a file that this visit uploaded: upload it again"
 
 
@@ -79,6 +80,15 @@ class GatedBlocks(gr.Blocks):
         inputs = [*admitted, *inputs[len(admitted) :]]
         options["session_hash"] = session_hash
         return await super().process_api(block_fn, inputs, *others, **options)
+
+    async def preprocess_data(self, *given: Any, **options: Any) -> Any:
+        """As gradio, whose parts raise anything for a value that they do not know."""
+        try:
+            return await super().preprocess_data(*given, **options)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise gr.Error(MALFORMED, print_exception=False) from error
 
     def _admit(self, block: Any, value: Any, session: str) -> Any:
         """The value, with nothing of a file but the path and the name of an upload."""

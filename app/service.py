@@ -8,7 +8,7 @@ import tempfile
 import time
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -84,6 +84,7 @@ class Service:
         sweep_remains()
         self._temporary = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.folder = Path(self._temporary.name)
+        self.spared: set[str] = set()  # files that stay as long as the server, such as examples
         self._finished: deque[tuple[float, Path]] = deque()
         self._closed = Event()
         self._sweeper = Thread(target=self._sweep, daemon=True)
@@ -233,16 +234,20 @@ class Service:
     def _sweep(self) -> None:
         while not self._closed.wait(KEPT_SECONDS / 4):
             os.utime(self.folder)  # a sign of life
-            delete_old(self.folder, UPLOAD_SECONDS)
+            delete_old(self.folder, UPLOAD_SECONDS, self.spared)
             while self._finished and time.monotonic() - self._finished[0][0] > KEPT_SECONDS:
                 shutil.rmtree(self._finished.popleft()[1], ignore_errors=True)
 
 
-def delete_old(folder: Path, seconds: float) -> None:
-    """Deletes the files in a folder that nobody has changed for so long, whoever wrote them."""
-    for path in list(folder.rglob("*")):
-        with suppress(OSError):  # another has deleted it
-            if path.is_file() and time.time() - path.lstat().st_ctime > seconds:
+def delete_old(folder: Path, seconds: float, spared: Collection[str] = ()) -> None:
+    """Deletes the files in a folder that nobody has changed for so long, and folders left empty."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what a folder holds before the folder
+        with suppress(OSError):  # another has deleted it, or a folder is not empty
+            if time.time() - path.lstat().st_ctime <= seconds or str(path) in spared:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
                 path.unlink()
 
 

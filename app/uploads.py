@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inference.errors import InputError
-from inference.images.find import list_members
+from inference.images.archives import list_members
+from inference.images.folders import PassedOver
 from inference.images.pixels import Source
 from inference.runtime.stream import Failure
 
@@ -22,7 +23,12 @@ def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list
     for path in paths:
         try:
             zipped = path.suffix.lower() == ".zip"
-            found = list(list_members(path)) if zipped else [(path, Path(path.name))]
+            passed = list[PassedOver]()
+            found = list(list_members(path, passed)) if zipped else [(path, Path(path.name))]
+            failures += [
+                Failure(*(hide_path(text, path.parent) for text in (each.name, each.error)))
+                for each in passed
+            ]
         except InputError as error:
             failures.append(Failure(path.name, hide_path(str(error), path)))
             continue
@@ -36,5 +42,5 @@ def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list
 
 
 def hide_path(error: str, source: Source) -> str:
-    """An error without the path on the server that it starts with."""
-    return error.removeprefix(f"{source}: ")
+    """An error, or a name, without the path on the server that it starts with."""
+    return error.removeprefix(f"{source}: ").removeprefix(f"{source}/")

@@ -1,0 +1,3 @@
+from inference.extras import require
+
+require("export", "torch", "onnx")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from inference.cann import source_cann
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.machine import find_chips
 
 Precision = Literal["fp16", "mixed_float16", "origin"]
 MAX_BATCHES = 100
-SET_ENV = "source /usr/local/Ascend/cann/set_env.sh"
+# Their AI Core convolutions refuse float32, users report.
+HALF_ONLY = ("Ascend310P", "Ascend310B")
 # Hints, by the codes in CANN's own tables (GE, TE, FE).
 ATC_HINTS = {
     ("E10001",): "this CANN does not know a value, usually --soc-version; see npu-smi info",
@@ -28,9 +32,11 @@ ATC_HINTS = {
     ("E19010", "EZ9010"): "this CANN does not know an operator or the opset; update CANN",
     ("EZ3002", "EZ3003"): "an operator has no kernel for this chip; install the chip's ops package",
     ("E20001", "E40021"): "an operator did not compile; install the chip's ops package",
-    (
-        "E40020",
-    ): "CANN's Python modules are missing; source set_env.sh, with a Python that CANN supports",
+    ("E40002", "E40020"): (
+        "CANN's compiler lacks a Python that it supports, or modules; source set_env.sh, and give "
+        "--python one with numpy (below 2 before CANN 9.0) and what `make doctor` names"
+    ),
+    ("E20002",): "CANN's environment is that of another installation; source its set_env.sh",
 }
 
 
@@ -62,6 +68,15 @@ class AtcOptions:
             raise InputError(
                 f"--batches: {len(self.batches)} given; ATC takes at most {MAX_BATCHES}"
             )
+
+    def doubt(self) -> str:
+        """What may not work, and what to choose instead; empty if nothing is known."""
+        if self.precision != "origin" or not self.soc_version.startswith(HALF_ONLY):
+            return ""
+        return (
+            f"--precision origin on {self.soc_version}: others report that its convolutions refuse "
+            "float32; choose fp16, or mixed_float16 if some operators need float32"
+        )
 
 
 def atc_arguments(
@@ -113,15 +128,51 @@ def find_soc_version() -> str:
     return "Ascend" + names.pop().removeprefix("Ascend")
 
 
-def run_atc(arguments: list[str], output: Path, log: Path) -> None:
-    """Runs ATC; what it prints is kept in `log`.
+def find_atc(python: Path | None = None) -> dict[str, str]:
+    """The environment in which ATC is found, and finds the interpreter of CANN's compiler.
+
+    Args:
+        python: that interpreter; the first python3 on the PATH if None.
 
     Raises:
-        InputError: ATC is missing, failed, or reported success and wrote nothing.
+        InputError: there is no ATC, or no such interpreter.
     """
-    if not shutil.which(arguments[0]):
-        raise InputError(f"atc: not on the PATH; install CANN and {SET_ENV}, or add --dry-run")
-    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    path = os.environ.get("PATH", "")
+    if python:  # ATC asks for python3 by that name alone
+        folder = python.expanduser().parent.absolute()
+        if not python.expanduser().is_file() or not (folder / "python3").exists():
+            raise InputError(
+                f"--python {python}: no python3 is there; give a path that ends in /bin/python3"
+            )
+        path = os.pathsep.join((str(folder), path))
+    if not shutil.which("atc", path=path):
+        raise InputError(
+            f"atc: not on the PATH; install CANN and {source_cann()}, or add --dry-run"
+        )
+    return {**os.environ, "PATH": path}
+
+
+def run_atc(arguments: list[str], output: Path, log: Path, environment: dict[str, str]) -> None:
+    """Runs ATC; what it prints is kept in `log`.
+
+    It runs in a folder that is then removed, since it leaves fusion_result.json and kernel_meta/ where it
+    runs: paths in `arguments` must be absolute.
+
+    Args:
+        environment: as `find_atc` returns it.
+
+    Raises:
+        InputError: ATC failed, or reported success and wrote nothing.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            arguments,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
     log.write_bytes(done.stdout)
     printed = done.stdout.decode(errors="replace")
     if done.returncode:

@@ -15,7 +15,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from export import card_sections as sections
-from export.data_set import find_split, read_manifest, write_splits
+from export.data_set import find_split, pool_split, read_manifest, write_splits
 from export.deployments import tabulate_deployments
 from export.recipe import describe_recipe
 from inference.benchmark.comparison import require_counts
@@ -65,11 +65,7 @@ def write_card(
         for source in sources
         for path in files
     }
-    validation = {
-        f"{source}/{name}": pair
-        for source in sources
-        for name, pair in find_split(data, source, "valid").items()
-    }
+    validation = pool_split(data, manifest, "valid")
     values = {
         "name": model.stem,
         "files": sections.describe_files(files),
@@ -80,6 +76,7 @@ def write_card(
         "sweep": tabulate_deployments(checkpoint, validation, threads),
         "data": sections.describe_data(manifest),
         "scores": sections.describe_scores(scores),
+        "doubt": sections.describe_doubt(scores),
         "groups": sections.describe_groups(scores, model.name),
         "corruptions": sections.describe_corruptions(model, validation, threads),
         "speed": sections.describe_speed(files, rounds, threads),

@@ -23,6 +23,7 @@ from inference.runtime.segmenter import Segmenter
 from inference.runtime.session import installed_providers
 from inference.scoring.evaluation import score_model
 from inference.scoring.pairs import Pairs
+from inference.scoring.risk import LOOKED_AT
 from training.weights import open_network
 
 SHOWN = ("accuracy", "dice", "jaccard", "thresholded_jaccard")
@@ -100,6 +101,24 @@ def describe_groups(scores: Scores, file: str) -> str:
         for name, group in found["groups"].items()
     ]
     return tabulate(["true lesion", "n", *(name.replace("_", " ") for name in SHOWN)], rows)
+
+
+def describe_doubt(scores: Scores) -> str:
+    """How well the expected Jaccard index finds failures, for the files whose contract has it."""
+    rows = []
+    for (split, source, file), found in scores.items():
+        if doubt := found.get("doubt"):
+            rows.append([
+                f"{split}, {name_source(source)}, `{file}`",
+                f"{found['failure_rate']:.1%}",
+                *("-" if part is None else f"{part:.0%}" for part in doubt["found"].values()),
+                "-" if doubt["auroc"] is None else f"{doubt['auroc']:.3f}",
+                f"{doubt['calibration_error']:.3f}",
+                f"{doubt['suspected']:.1%}",
+            ])  # fmt: skip
+    looked_at = [f"found in {share:.0%}" for share in LOOKED_AT]
+    headings = ["images", "failures", *looked_at, "AUROC", "calibration error", "no lesion"]
+    return tabulate(headings, rows) if rows else "(its contract has no such figure)"
 
 
 def describe_corruptions(model: Path, pairs: Pairs, threads: int) -> str:

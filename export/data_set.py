@@ -20,6 +20,15 @@ def find_split(data: Path, source: str, split: str) -> Pairs:
     return find_pairs(folder / split, folder / f"{split}_GT")
 
 
+def pool_split(data: Path, manifest: list[dict[str, str]], split: str) -> Pairs:
+    """Images and masks of one split of all sources, by SOURCE/NAME."""
+    return {
+        f"{source}/{name}": pair
+        for source in sorted({row["source"] for row in manifest})
+        for name, pair in find_split(data, source, split).items()
+    }
+
+
 def write_splits(path: Path, manifest: list[dict[str, str]]) -> None:
     """Name and split of every image: name,split."""
     splits = {row["name"]: row["split"] for row in manifest}

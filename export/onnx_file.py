@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import onnx
 from onnx import TensorProto, helper
@@ -14,8 +14,11 @@ from inference.errors import InputError
 from inference.runtime.integrity import DIGEST_KEY, stamp_digest, verify_digest
 
 
-def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, Contract]:
+def read_onnx_file(path: Path, reason: str = "") -> tuple[onnx.ModelProto, Contract]:
     """Reads an exported float32 model that can be converted, and its contract.
+
+    Args:
+        reason: why a converted one cannot, to add to the error.
 
     Raises:
         InputError: no such file, not ONNX, damaged, without a contract, converted already, or arranged
@@ -33,7 +36,7 @@ def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, Contract]:
         raise InputError(f"{path}: has no contract; export it with `make export`")
     contract = Contract.from_json(entries[METADATA_KEY])
     if precision := find_precision(model):
-        raise InputError(f"{path}: is {precision} already; give the float32 file")
+        raise InputError(f"{path}: is {precision} already{reason}; give the float32 file")
     if contract.provenance.get("graph") == "winograd":
         raise InputError(
             f"{path}: exported with --graph winograd, for float32 only; export it again without --graph"
@@ -63,6 +66,14 @@ def record_precision(
         contract, provenance={**contract.provenance, "precision": precision}
     )
     helper.set_model_props(model, {METADATA_KEY: converted.to_json()})
+
+
+def replace_contract(path: Path, entries: dict[str, Any], target: Path) -> None:
+    """Writes a model file with other entries in its contract; what it computes stays byte by byte."""
+    model = onnx.load(path)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+    entry.value = dataclasses.replace(Contract.from_json(entry.value), **entries).to_json()
+    save_model(model, target)
 
 
 def drop_unused_tensors(model: onnx.ModelProto) -> None:

@@ -2,6 +2,7 @@
 
 python -m export.to_om model.onnx model.om --soc-version Ascend310P3
 python -m export.to_om model.onnx model.om --soc-version auto --batches 1 4 8 16
+python -m export.to_om model.onnx model.om --soc-version Ascend310P3 --python ~/atc/bin/python3
 python -m export.to_om model.onnx model.om --soc-version Ascend910B3 --dry-run
 """
 
@@ -17,11 +18,16 @@ import onnx
 from tyro.conf import Positional, arg
 
 from export.aipp import aipp_config, cut_normalisation
-from export.atc import AtcOptions, Precision, atc_arguments, find_soc_version, run_atc
+from export.atc import AtcOptions, Precision, atc_arguments, find_atc, find_soc_version, run_atc
 from export.onnx_file import read_onnx_file
-from inference.cli import run, say
+from inference.cli import run, say, warn
 from inference.errors import InputError
 from inference.files import replacing, write_bytes, write_json
+
+FLOAT_ONLY = (
+    ", and ATC reads float32 alone: float16 it makes itself, and INT8 comes from AMCT, which wants "
+    "weights in float32 before a QuantizeLinear, where the file has them in INT8"
+)
 
 
 def to_om(
@@ -30,6 +36,7 @@ def to_om(
     soc_version: Annotated[str, arg(metavar="CHIP")],
     batches: Annotated[tuple[int, ...], arg(metavar="N [N ...]")] = (1,),
     precision: Precision = "fp16",
+    python: Annotated[Path | None, arg(metavar="PYTHON")] = None,
     dry_run: bool = False,
 ) -> None:
     """Convert an exported model to an Ascend OM with ATC; the normalisation moves into AIPP.
@@ -42,23 +49,29 @@ def to_om(
         target: OM file to write.
         soc_version: Chip, as ATC spells it (Ascend310, Ascend310P3, Ascend910B3, ...); auto asks npu-smi.
         batches: Batch sizes that the OM takes; several make its batch size dynamic.
-        precision: fp16; mixed_float16 keeps some operators in float32; origin keeps all as in the file.
-        dry_run: Write ATC's inputs and print its command, but do not run it; needs no CANN.
+        precision: fp16; mixed_float16 keeps some operators in float32; origin keeps all as in the file,
+            which the convolutions of some chips refuse.
+        python: Interpreter for CANN's compiler, as in ~/atc/bin/python3; default: the first python3 on
+            the PATH. CANN before 9.0 wants NumPy below 2 there, which this project does not run with.
+        dry_run: Print ATC's command and write nothing; needs no CANN.
     """
     if target.suffix != ".om":
         raise InputError(f"{target}: must end in .om; rename it")
-    model, contract = read_onnx_file(source)
+    model, contract = read_onnx_file(source, FLOAT_ONLY)
     soc_version = find_soc_version() if soc_version == "auto" else soc_version
     options = AtcOptions(soc_version, batches, precision)
     network, aipp = target.with_suffix(".atc.onnx"), target.with_suffix(".aipp.cfg")
     command = shlex.join(atc_arguments(contract, options, network, aipp, target))
     cut = cut_normalisation(model, contract.size)
-    with replacing(network) as temporary:
-        onnx.save(cut, temporary)
-    write_bytes(aipp, aipp_config(contract).encode())
+    if doubt := options.doubt():
+        warn(f"warning: {doubt}")
     if dry_run:
         say(command)
         return
+    environment = find_atc(python)
+    with replacing(network) as temporary:
+        onnx.save(cut, temporary)
+    write_bytes(aipp, aipp_config(contract).encode())
     sidecar = {
         "contract": dataclasses.asdict(contract),
         **dataclasses.asdict(options),
@@ -69,8 +82,9 @@ def to_om(
         "command": command,
     }
     with replacing(target) as temporary:
-        arguments = atc_arguments(contract, options, network, aipp, temporary)
-        run_atc(arguments, temporary, target.with_suffix(".log"))
+        paths = (path.absolute() for path in (network, aipp, temporary))
+        arguments = atc_arguments(contract, options, *paths)
+        run_atc(arguments, temporary, target.with_suffix(".log"), environment)
         sidecar["om_sha256"] = hashlib.sha256(temporary.read_bytes()).hexdigest()
         write_json(target.with_suffix(".json"), sidecar, indent=2)
     say(f"{target}: converted for {soc_version}, {target.stat().st_size / 1e6:.1f} MB")

@@ -9,6 +9,7 @@ lesion.mask  # (H, W) bool; also .probability, .measures, .overlay(), .save("mas
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Contract", "Segmentation", "Segmenter", "load"]
 
 limit_pixels(LIMIT)
+# onnxruntime 1.32 reports to its maker as soon as it is imported; here patients' photos are segmented.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 HOMES = {
     "load": "inference.runtime.segmenter",

@@ -21,6 +21,7 @@ from tyro.conf import Positional, arg
 
 from inference.errors import InputError
 from inference.images.mask_levels import MaskLevels
+from inference.pipes import surviving_closed_pipes
 from inference.runtime.providers import AUTO, Provider
 
 Item = TypeVar("Item")
@@ -149,9 +150,21 @@ def run(command: Callable[..., int | None]) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Ends the program with one line on stderr for an error; its own faults show a traceback first."""
-    try:
+    """Ends the program with one line on stderr for an error; its own faults show a traceback first.
+
+    If the reader of stdout or stderr goes away, the program goes on in silence.
+    """
+    with surviving_closed_pipes(), exit_with_line():
         yield
+
+
+@contextmanager
+def exit_with_line() -> Iterator[None]:
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
     except (InputError, OSError) as error:
         warn(f"error: {escape_line(str(error))}")
         sys.exit(2)

@@ -34,7 +34,7 @@ from inference.models import SHIPPED, SPLITS, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model, score_predictions
 from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
-from inference.scoring.table import make_table
+from inference.scoring.table import make_doubt_table, make_table
 
 
 def evaluate(
@@ -57,7 +57,8 @@ def evaluate(
 
     Scores are means over images, as in the ISIC 2018 challenge, at each mask's own size, with 95 %
     bootstrap intervals. Beside them: pooled scores (all pixels counted together), and dice by the size of
-    the lesion and by whether the frame cuts it off.
+    the lesion and by whether the frame cuts it off. If the model says how far its outlines can be
+    trusted, a second table shows how many failures are found by looking at the least trusted ones.
 
     Args:
         predictions: Folder of predicted masks to score instead of a model, named like the true masks.
@@ -75,7 +76,11 @@ def evaluate(
             warn_of_training_images(pairs)
         segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta)
         scores = score_model(segmenter, pairs, threads, mask_levels)
-    Console().print(make_table(scores))
+    console = Console()
+    console.print(make_table(scores))
+    if doubt := scores.get("doubt"):
+        console.print(make_doubt_table(doubt))
+        console.print(f"said to show no lesion: {doubt['suspected']:.1%} of the images")
     if json_file:
         write_json(json_file, scores, indent=2)
 

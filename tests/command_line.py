@@ -38,7 +38,7 @@ def parse(command: str, *arguments: str) -> int:
 
 
 def parse_only(cli: Callable[..., Any], target: Callable[..., Any], **options: Any) -> None:
-    """tyro.cli for a target that does nothing; dataclasses still check their values."""
+    """tyro.cli for a target that does nothing."""
     if not isinstance(target, type):
 
         @functools.wraps(target)

@@ -15,6 +15,7 @@ import torch
 
 from export.build import build_model
 from export.graph import Deployable
+from export.onnx_file import replace_contract
 from inference.contract import Contract
 from training.networks.unet import UNet
 from training.prepare import prepare
@@ -60,6 +61,19 @@ def model(network: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That network, exported."""
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     onnx.save(build_model(Deployable(network), Contract(size=SIZE)), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def fitted(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same file, whose contract says how far outlines can be trusted."""
+    path = tmp_path_factory.mktemp("fitted") / "model.onnx"
+    entries = {
+        "confidence": (-3.0, -1.7, 0.2),
+        "check_below": 0.8,
+        "strangeness": (3.6, -2.0, 1.4, -4.2, 7.8),
+    }
+    replace_contract(model, entries, path)
     return path
 
 

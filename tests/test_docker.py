@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from inference.doctor.versions import CANN, release
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -58,7 +60,7 @@ def is_ignored(path: str) -> bool:
 
 
 def test_what_is_built_without_a_target_is_inference() -> None:
-    assert list(STAGES) == ["base", "training", "inference"]
+    assert list(STAGES) == ["base", "training", "npu", "inference"]
 
 
 def test_the_base_image_is_a_version_that_the_project_supports() -> None:
@@ -71,7 +73,7 @@ def test_the_base_image_is_a_version_that_the_project_supports() -> None:
     assert "latest" not in (ROOT / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("stage", FINAL)
+@pytest.mark.parametrize("stage", [*FINAL, "npu"])
 def test_what_is_copied_is_tracked_and_not_ignored(stage: str) -> None:
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -112,6 +114,40 @@ def test_training_takes_torch_from_the_index_that_is_asked_for() -> None:
     (then,) = (number for number, run in enumerate(runs) if "--editable" in run)
     assert first < then
     assert not any("torch" in run for run in given("inference", "RUN"))
+
+
+def test_npu_is_built_on_canns_own_image() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    (image,) = re.findall(r"^ARG CANN_IMAGE=(\S+)$", text, re.MULTILINE)
+    assert re.fullmatch(r"quay\.io/ascend/cann:\d+\.\d+\.\d+-\w+-ubuntu22\.04-py3\.\d+", image)
+    assert given("npu", "FROM") == ["${CANN_IMAGE} AS npu"]
+    assert text.index("ARG CANN_IMAGE") < text.index("\nFROM ")  # else no FROM knows it
+    cann = CANN[release(image.split(":")[1].split("-")[0])]
+    assert next(iter(CANN)) in image
+    (pin,) = (line for line in PROJECT["optional-dependencies"]["npu"] if "torch_npu" in line)
+    assert pin.removeprefix("torch_npu==") in cann.extensions
+
+
+def test_npu_takes_torch_without_cuda() -> None:
+    (install,) = (run for run in given("npu", "RUN") if "--editable" in run)
+    assert "--extra-index-url https://download.pytorch.org/whl/cpu" in install
+    assert "grep -v '^torch==' constraints.txt" in install  # which pin another torch
+    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", install)
+    assert {"train", "export", "npu"} <= set(extras.split(","))
+    assert given("npu", "USER") == ["user"]
+
+
+@pytest.mark.parametrize("place", ["cann", "ascend-toolkit"])
+def test_npu_starts_in_canns_environment(place: str, tmp_path: Path) -> None:
+    (entry,) = given("npu", "ENTRYPOINT")
+    (command,) = given("npu", "CMD")
+    assert json.loads(command) == ["python", "-m", "inference.doctor"]
+    script = tmp_path / place / "set_env.sh"
+    script.parent.mkdir()
+    script.write_text("export CANN=$(basename $(dirname $BASH_SOURCE))\n")
+    words = json.loads(entry.replace("/usr/local/Ascend", str(tmp_path)))
+    run = [*words, "printenv", "CANN"]
+    assert subprocess.run(run, capture_output=True, text=True).stdout == f"{place}\n"
 
 
 @pytest.mark.parametrize("stage", FINAL)

@@ -18,6 +18,7 @@ import pytest
 from tests.command_line import parse, start
 from tests.documentation import SHOWN
 from tests.source_tree import COMMANDS, ROOT
+from training.arguments import read_config
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,7 +30,7 @@ TARGETS = {
     target.replace("%", "2"): said
     for target, said in re.findall(r"^([a-z0-9%-]+):.*## (.+)$", MAKEFILE, re.MULTILINE)
 }
-PROGRAMS = ("python", "pip", "ruff", "mypy", "torchrun")
+PROGRAMS = ("python", "pip", "ruff", "mypy", "docker")
 RECORD = """#!/bin/sh
 { printf '%s\\0' "${0##*/}" "$@"; echo; } >> calls
 """
@@ -51,7 +52,7 @@ Call = tuple[str, ...]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the Makefile, what it depends on, and a trained run; it is entered."""
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "test"):
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ("bin", ".venv", "my photos", "runs/first"):
         (tmp_path / name).mkdir(parents=True)
@@ -84,7 +85,13 @@ def record(target: str, **variables: str) -> list[Call]:
     """What a target calls, set-up aside: the programs and their arguments."""
     for name in ("base", "installed"):
         Path(".venv", name).touch()
-    make("BIN=bin", "PYTHON=bin/python", target, *(f"{k}={v}" for k, v in variables.items()))
+    make(
+        "BIN=bin",
+        "PYTHON=bin/python",
+        "DOCKER=bin/docker",
+        target,
+        *(f"{k}={v}" for k, v in variables.items()),
+    )
     return read_calls()
 
 
@@ -107,15 +114,16 @@ def check(call: Call) -> None:
             assert arguments == [".venv"]
         else:
             assert module in COMMANDS and parse(module, *arguments) == 0, call
-    elif program == "torchrun":
-        run = import_module("torch.distributed.run").parse_args(arguments)
-        assert run.module and run.training_script == "training.train", call
-        assert parse(run.training_script, *run.training_script_args) == 0, call
     elif program == "pip":
         name, *arguments = arguments
         commands = import_module("pip._internal.commands")
         _, packages = commands.create_command(name).parse_args(arguments)
         assert packages == [] and "." in " ".join(arguments), call
+    elif program == "docker":
+        assert arguments[0] == "run" and arguments[-2:] == ["attention-unet-npu", "bash"], call
+        nodes = {arguments[at + 1] for at, word in enumerate(arguments) if word == "--device"}
+        assert {"/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc"} <= nodes, call
+        assert "/usr/local/Ascend/driver:/usr/local/Ascend/driver:ro" in arguments, call
     elif program == "mypy":
         assert import_module("mypy.main").process_options(arguments)[0], call
     else:
@@ -183,8 +191,22 @@ def test_several_images_and_models_are_several(folder: Path) -> None:
     assert (first, second, model, one, other) == ("a", "b.jpg", "--model", "m", "n")
 
 
+@pytest.mark.parametrize("name", ["my photos", "Ann's photos", "photos of 'A' and $B", "it's"])
+def test_one_folder_is_one_whatever_its_name(name: str, folder: Path) -> None:
+    Path(name).mkdir(exist_ok=True)
+    made = name.replace("$", "$$")  # as make spells it
+    ((*_, images),) = record("segment", IMAGES=made)
+    ((*_, first, second),) = record("evaluate", DATA=made)
+    assert (images, first, second) == (name, f"{name}/test", f"{name}/test_GT")
+
+
+def test_what_is_quoted_already_stays_so(folder: Path) -> None:
+    ((*_, images),) = record("segment", IMAGES="'my photos/*.jpg'")
+    assert images == "my photos/*.jpg"
+
+
 def test_export_takes_the_newest_run(folder: Path) -> None:
-    for number, run in enumerate(("first", "8p-full", "8p-perf"), 1):
+    for number, run in enumerate(("first", "8p-full", "8p-perf", "8p-perf-20260131-235959"), 1):
         weights = Path("runs", run, "best.pt")
         weights.parent.mkdir(exist_ok=True)
         weights.touch()
@@ -195,7 +217,16 @@ def test_export_takes_the_newest_run(folder: Path) -> None:
     assert source == "runs/first/best.pt"
     for weights in Path("runs").glob("*/best.pt"):
         weights.unlink()
-    assert "no trained network in runs/" in make("BIN=bin", "export", code=2)
+    said = make("BIN=bin", "export", code=2)
+    assert (
+        "no trained network in runs/ (there are 8p-full 8p-perf" in said and said.count("\n") == 1
+    )
+
+
+def test_export_takes_a_run_with_a_blank_in_its_name(folder: Path) -> None:
+    Path("runs/first").rename("runs/my first")
+    ((*_, source, _),) = record("export")
+    assert source == "runs/my first/best.pt"
 
 
 def test_names_of_what_is_written(folder: Path) -> None:
@@ -219,10 +250,23 @@ def test_every_fold_is_trained_and_compared(folder: Path) -> None:
 
 def test_devices_share_out_batch_and_learning_rate(folder: Path) -> None:
     """16 images and 2e-4 for each device, as ModelZoo has them."""
-    (call,) = record("train-8p", NODES="2")
+    (call,) = record("train-8p", NODES="2", ADDR="host")
     config = dict(pairwise(call))
     assert (config["--batch-size"], float(config["--lr"])) == ("256", pytest.approx(3.2e-3))
-    assert (config["--nproc-per-node"], config["--nnodes"]) == ("8", "2")
+    assert (config["--device-list"], config["--nodes"]) == ("0,1,2,3,4,5,6,7", "2")
+    (call,) = record("perf-1p", ARGS="--recipe default --lr 0.1")
+    config = read_config(call[3:])
+    assert (config.batch_size, config.lr, config.recipe) == (16, 0.1, "default")
+    assert (config.device_list, config.epochs, config.level) == ("0", 10, "O2")
+
+
+@pytest.mark.parametrize("target", ["train-0p", "perf-0p", "train-p", "train-xp", "perf-01p"])
+def test_a_number_of_devices_that_is_none_is_a_line(target: str, folder: Path) -> None:
+    for name in ("base", "installed"):
+        Path(".venv", name).touch()
+    said = make("BIN=bin", target, code=2)
+    assert said.count("\n") == 1 and target in said
+    assert not Path("calls").exists()
 
 
 def test_from_a_data_set_to_a_model(folder: Path, raw: Path) -> None:

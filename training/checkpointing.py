@@ -16,16 +16,17 @@ from torch import nn
 from inference.contract import Contract
 from inference.errors import InputError
 from training import checkpoint
-from training.config import TrainConfig, make_config
+from training.config import TrainConfig, make_config, to_flag, to_flags
 from training.device import Runtime
 from training.distributed import Ranks
-from training.optimise import Stepper
+from training.optimise import MAX_SKIPPED, Stepper
 from training.records.journal import SilentJournal
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 # Settings that may differ when a run is resumed: they change where and how fast it trains, not what.
 FREE = (
-    "resume data out device device_list multiprocessing_distributed addr nodes workers save_every compile"
+    "resume allow_changed_data data out device device_list multiprocessing_distributed addr nodes "
+    "workers save_every compile"
 ).split()
 
 
@@ -41,8 +42,12 @@ class StoppedError(Exception):
         self.signal = number or signal.SIGTERM
 
 
+class AgreedError(InputError):
+    """An error that all ranks have voted on and raise together; one of them is enough to say it."""
+
+
 class StopSignals:
-    """Catches SIGTERM and Ctrl-C, so that a run stops after the step it is in.
+    """Catches SIGTERM, Ctrl-C and the loss of the terminal, so that a run stops after the step it is in.
 
     Attributes:
         received: the last signal; 0 if there was none.
@@ -54,7 +59,9 @@ class StopSignals:
     @contextmanager
     def listen(self) -> Iterator[StopSignals]:
         """While the context is open, these signals are noted and do not end the process."""
-        kinds = (signal.SIGTERM, signal.SIGINT)
+        kinds = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as it is under nohup
+            kinds.append(signal.SIGHUP)
         before = [signal.signal(kind, self._note) for kind in kinds]
         try:
             yield self
@@ -97,6 +104,7 @@ class Checkpointer:
         self,
         config: TrainConfig,
         contract: Contract,
+        data: dict[str, Any],
         network: nn.Module,
         stepper: Stepper,
         runtime: Runtime,
@@ -105,7 +113,11 @@ class Checkpointer:
         signals: StopSignals,
     ) -> None:
         self._config = config
-        self._description = {"config": config.to_dict(), "contract": contract.to_json()}
+        self._description = {
+            "config": config.to_dict(),
+            "contract": contract.to_json(),
+            "data": data,
+        }
         self._network, self._stepper, self._runtime = network, stepper, runtime
         self._ranks, self._journal, self._signals = ranks, journal, signals
         self.progress = Progress()
@@ -117,19 +129,31 @@ class Checkpointer:
         self._runtime.set_random_state(state["random"])
         self._journal.load_state_dict(state["journal"])
         self.progress = Progress(**state["position"])
+        before, epochs = state["config"]["epochs"], self._config.epochs
+        if self.progress.epoch == epochs:
+            self._journal.say(f"all {epochs} epochs are done: to go on, give more --epochs")
+        if epochs > before:
+            self._journal.say(
+                f"--epochs {epochs}, not {before}: the learning rate goes on as in a run of {epochs} "
+                f"epochs, {self._config.schedule}, and is {self._stepper.lr:.1e} now"
+            )
 
     def step(self) -> None:
         """Counts a step, and saves if it is due.
 
         Raises:
             StoppedError: a rank was told to stop; the state is saved.
+            AgreedError: the run has diverged.
         """
         if self._stepper.between:
             return
+        if self._stepper.diverged:
+            raise self._explain(f"the loss was not finite for {MAX_SKIPPED} batches in a row")
         self.progress.step += 1
         stop = self._ranks.any(self._signals.received != 0)
         every = self._config.save_every
         if stop or (every and self.progress.step % every == 0):
+            self._require_finite()
             self._save_state()
         if stop:
             self._journal.say(
@@ -139,7 +163,12 @@ class Checkpointer:
             raise StoppedError(self._signals.received)
 
     def epoch(self, scores: dict[str, float]) -> bool:
-        """Counts an epoch, and saves; True if it was as good as the best before, or better."""
+        """Counts an epoch, and saves; True if it was as good as the best before, or better.
+
+        Raises:
+            AgreedError: the weights are not finite; nothing is saved.
+        """
+        self._require_finite()
         progress, jaccard = self.progress, scores["jaccard"]
         is_best = jaccard >= progress.best
         progress.stale = 0 if jaccard > progress.best else progress.stale + 1
@@ -156,6 +185,21 @@ class Checkpointer:
     def is_stale(self) -> bool:
         """True when --patience has run out."""
         return 0 < self._config.patience <= self.progress.stale
+
+    def _require_finite(self) -> None:
+        """Weights that blew up are good for nothing: a run must not go on from them, nor ship them."""
+        state = [self._network.state_dict(), self._stepper.state_dict()]
+        if self._ranks.any(not checkpoint.is_finite(state)):
+            raise self._explain("the weights are no longer finite")
+
+    def _explain(self, reason: str) -> AgreedError:
+        """The error of a run that cannot go on, with what is left of it."""
+        last = self._config.out / LAST
+        left = f"{last} is from before that" if last.exists() else "no checkpoint was saved"
+        return AgreedError(
+            f"--lr {self._config.lr}: {reason}; {left}; train again with a lower --lr, or with "
+            "--opt-level O0"
+        )
 
     def _save_best(self, scores: dict[str, float]) -> None:
         entries = {"epoch": self.progress.epoch, "scores": scores}
@@ -184,48 +228,90 @@ class Checkpointer:
             temporary.replace(last)
 
 
-def load_state(config: TrainConfig, journal: SilentJournal) -> dict[str, Any] | None:
+def load_state(
+    config: TrainConfig, data: dict[str, Any]
+) -> tuple[dict[str, Any] | None, list[str]]:
     """Loads the last intact state of the run in --out; None if it has no state yet.
 
+    Args:
+        data: `Split.describe` of its splits, by name.
+
+    Returns:
+        The state, and remarks for the user.
+
     Raises:
-        InputError: there is no such run, none of its states is intact, or its settings differ.
+        InputError: there is no such run, none of its states is intact, or its settings or data differ.
     """
     if not config.out.is_dir():
         raise InputError(f"--resume: {config.out} is not a run; check --out, or leave --resume out")
     files = [config.out / name for name in (LAST, PREVIOUS) if (config.out / name).exists()]
     if not files:
-        journal.say(f"{config.out} has no checkpoint yet: starting from the beginning")
-        return None
-    state = load_intact(files, journal)
+        return None, [f"{config.out} has no checkpoint yet: starting from the beginning"]
+    state, remarks = load_intact(files)
     require_same(config, state["config"])
-    return state
+    remarks += compare_data(
+        config, data, state.get("data", data)
+    )  # not in those of earlier releases
+    return state, remarks
 
 
-def load_intact(files: list[Path], journal: SilentJournal) -> dict[str, Any]:
-    """Loads the first intact checkpoint of several, and reports those that are not.
+def load_intact(files: list[Path]) -> tuple[dict[str, Any], list[str]]:
+    """Loads the first intact state of several, and reports those that are not.
 
     Raises:
         InputError: none is intact.
     """
-    *tries, final = files
-    for file in tries:
+    remarks: list[str] = []
+    for file in files:
         try:
-            return checkpoint.load(file)
+            state = checkpoint.load(file)
+            if lacking := {"config", "weights", "stepper", "position"} - state.keys():
+                raise InputError(
+                    f"{file}: not the state of a run: it lacks {', '.join(sorted(lacking))}"
+                )
+            return state, remarks
         except InputError as error:
-            journal.say(f"{error}; trying the checkpoint before")
-    return checkpoint.load(final)
+            if file == files[-1]:
+                raise
+            remarks.append(f"{error}; trying the checkpoint before")
+    raise AssertionError("there are files")
 
 
 def require_same(config: TrainConfig, before: dict[str, Any]) -> None:
-    """Refuses to resume a run with other settings.
+    """Refuses to resume a run with other settings; only --epochs may grow.
 
     Raises:
-        InputError: a setting that is not FREE differs.
+        InputError: settings that are not FREE differ.
     """
     before = {**make_config(config.data).to_dict(), **before}  # of settings younger than the run
-    for name, value in config.to_dict().items():
-        if name not in FREE and before.get(name) != value:
-            raise InputError(
-                f"--{name.replace('_', '-')} {value}: a resumed run keeps its settings, and the one in "
-                f"{config.out} has {before.get(name)}"
-            )
+    differing = {
+        name: value
+        for name, value in config.to_dict().items()
+        if name not in FREE and before[name] != value
+    }
+    if differing.get("epochs", 0) > before["epochs"]:
+        del differing["epochs"]
+    if differing:
+        had = " ".join(f"{to_flag(name)} {before[name]}" for name in differing)
+        raise InputError(
+            f"{to_flags(differing, {})}: a resumed run keeps its settings, and the one in {config.out} "
+            f"has {had}; leave these flags out (--epochs may grow), or give another --out and no "
+            "--resume"
+        )
+
+
+def compare_data(config: TrainConfig, data: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    """What changed in the data since the state was saved, if --allow-changed-data allows it.
+
+    Raises:
+        InputError: something did, and it does not.
+    """
+    changes = [
+        f"{config.data / split}: its {found['images']} images and masks are not the "
+        f"{before[split]['images']} that the run in {config.out} was trained on"
+        for split, found in data.items()
+        if found != before[split]
+    ]
+    if changes and not config.allow_changed_data:
+        raise InputError(f"{changes[0]}; restore them, or go on with these: --allow-changed-data")
+    return changes

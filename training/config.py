@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 import shlex
-from argparse import ArgumentParser
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
 from inference.errors import InputError
 from training.data.augment import AUGMENTATIONS, AugmentationName
 from training.device import Device
 from training.loss import LOSSES, LossName
-from training.networks.reference import ARCHS
 from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
 from training.precision import Half, Level, LossScale
 
+MAX_WIDTH, MAX_WORKERS = 1024, 256
+ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
 Recipe = Literal["default", "reference"]
 Flag = Annotated[bool, FlagCreatePairsOff]
 
@@ -30,7 +30,7 @@ class TrainConfig:
     """Train a segmentation network; writes last.pt, best.pt, metrics.csv and more to the folder --out.
 
     Trains on several devices under torchrun or with --multiprocessing-distributed. Also understands the
-    spellings of Ascend's ModelZoo: --epoch, --weight_decay, --arch AttU_Net ...
+    spellings of Ascend's ModelZoo: --data_path, --num_epochs, --model_type AttU_Net, --apex ...
     """
 
     data: Path
@@ -41,7 +41,10 @@ class TrainConfig:
     out: Path = Path("runs/latest")
     """Folder for the run. An earlier run there is renamed first, unless --resume."""
     resume: Flag = False
-    """Continue the run in --out from its last checkpoint, with the same settings."""
+    """Continue the run in --out from its last checkpoint, with its settings, which need not be repeated.
+    --epochs may grow: the learning rate then goes on as in a run of that many."""
+    allow_changed_data: Flag = False
+    """Resume although the images or masks are not those that the run was trained on."""
     init: Literal["imagenet"] | Path | None = None
     """Initial weights: a checkpoint, ours or the public reference's, or "imagenet" for the encoder of
     attunet_lite0 or attunet_lite2; random by default. Your test images must not be among those a
@@ -64,7 +67,7 @@ class TrainConfig:
     augmentation: AugmentationName = "strong"
     """Augmentation of the training images."""
 
-    epochs: Annotated[int, arg(aliases=["--epoch"])] = 60
+    epochs: int = 60
     """Passes over the training images."""
     batch_size: int = 16
     """Images per update, over all devices together."""
@@ -117,7 +120,7 @@ class TrainConfig:
     multiprocessing_distributed: Flag = False
     """Start one process for each device of --device-list, as torchrun does."""
     addr: str = ""
-    """HOST or HOST:PORT of the first machine, if there are several."""
+    """HOST or HOST:PORT of the first machine, if there are several; port 29500 by default."""
     nodes: int = 1
     """Number of machines that train together; start the same command on each."""
     sync_batchnorm: Flag = False
@@ -136,7 +139,7 @@ class TrainConfig:
         indices = self.device_list.split(",") if self.device_list else []
         rules = {
             "fold": (self.fold is None or self.fold >= 0, "at least 0"),
-            "width": (self.width >= 2, "at least 2"),
+            "width": (2 <= self.width <= MAX_WIDTH, f"2 to {MAX_WIDTH}"),
             "augmentation": (
                 self.augmentation in AUGMENTATIONS,
                 f"one of {', '.join(AUGMENTATIONS)}",
@@ -146,37 +149,60 @@ class TrainConfig:
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "accumulate": (self.accumulate >= 1, "at least 1"),
-            "lr": (self.lr > 0, "above 0"),
+            "lr": (0 < self.lr < math.inf, "above 0, and finite"),
             "warmup": (0 <= self.warmup < 1, "at least 0 and below 1"),
             "decay_epochs": (self.decay_epochs >= 1, "at least 1"),
             "momentum": (
                 len(self.momentum) in (1, 2) and all(0 <= beta < 1 for beta in self.momentum),
                 "one or two numbers, at least 0 and below 1",
             ),
-            "weight_decay": (self.weight_decay >= 0, "at least 0"),
-            "clip": (self.clip >= 0, "at least 0"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0, and finite"),
+            "clip": (0 <= self.clip < math.inf, "at least 0, and finite; 0 clips nothing"),
             "ema": (0 <= self.ema < 1, "at least 0 and below 1"),
             "patience": (self.patience >= 0, "at least 0"),
-            "loss_scale": (self.loss_scale == "dynamic" or self.loss_scale > 0, "above 0"),
-            "device_list": (
-                all(index.strip().isdigit() for index in indices),
-                "numbers with commas between them, as in 0,1",
+            "loss_scale": (
+                self.loss_scale == "dynamic" or 0 < self.loss_scale < math.inf,
+                "dynamic, or a finite number above 0",
             ),
-            "nodes": (self.nodes >= 1, "at least 1"),
-            "workers": (self.workers >= 0, "at least 0"),
+            "device_list": (
+                all(re.fullmatch("[0-9]{1,4}", index.strip()) for index in indices)
+                and len({int(index) for index in indices}) == len(indices),
+                "different numbers with commas between them, as in 0,1",
+            ),
+            "addr": (
+                not self.addr
+                or (
+                    (match := ADDRESS.fullmatch(self.addr)) is not None
+                    and int(match[1] or 0) < 2**16
+                ),
+                "HOST or HOST:PORT, as in 10.0.0.1:29500, with a port below 65536",
+            ),
+            "nodes": (
+                self.nodes == 1 or (self.nodes > 1 and self.addr != ""),
+                "at least 1, and several need --addr HOST, the first of these machines",
+            ),
+            "workers": (0 <= self.workers <= MAX_WORKERS, f"0 to {MAX_WORKERS}"),
             "save_every": (self.save_every >= 0, "at least 0"),
-            "seed": (self.seed >= 0, "at least 0"),
+            "seed": (0 <= self.seed < 2**63, "at least 0, and below 2**63"),
         }
         for name, (holds, rule) in rules.items():
             if not holds:
-                flag, value = name.replace("_", "-"), getattr(self, name)
-                raise InputError(f"--{flag} {value}: must be {rule}")
+                raise InputError(f"{to_flag(name)} {getattr(self, name)}: must be {rule}")
         require_size(self.size, stride_of(self.arch))
 
     @property
     def devices(self) -> list[int]:
         """Indices in --device-list; empty if it was not given."""
         return [int(index) for index in self.device_list.split(",") if index]
+
+    @property
+    def device_flag(self) -> str:
+        """The flag that asks for devices of their own, as it was typed; empty if none does."""
+        if self.device_list:
+            return f"--device-list {self.device_list}"
+        if self.multiprocessing_distributed:
+            return "--multiprocessing-distributed"
+        return f"--nodes {self.nodes}" if self.nodes > 1 else ""
 
     @property
     def level(self) -> Level:
@@ -223,6 +249,11 @@ def make_config(data: Path, recipe: Recipe = "default", **changes: Any) -> Train
     return TrainConfig(**{"data": data, "recipe": recipe, **RECIPES[recipe], **changes})
 
 
+def to_flag(name: str) -> str:
+    """A setting's name, as one would type it."""
+    return f"--{name.replace('_', '-')}"
+
+
 def to_flags(entries: dict[str, Any], default: dict[str, Any]) -> str:
     """The flags, as one would type them, of settings that differ from a default.
 
@@ -233,21 +264,5 @@ def to_flags(entries: dict[str, Any], default: dict[str, Any]) -> str:
     for name, value in entries.items():
         if value != default.get(name):
             values = value if isinstance(value, list) else [] if value is True else [value]
-            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+            words += [to_flag(name), *map(str, values)]
     return shlex.join(words)
-
-
-def read_config(arguments: Sequence[str]) -> TrainConfig:
-    """Parses a command line; the recipe it names sets the defaults of the other flags.
-
-    Exits with a message at an unknown flag, and at --help, which shows the recipe's defaults.
-
-    Raises:
-        InputError: a value is out of range.
-    """
-    arguments = [ARCHS.get(argument, argument) for argument in arguments]
-    first = ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe", default="default")
-    recipe = first.parse_known_args(arguments)[0].recipe
-    default = make_config(tyro.MISSING, recipe if recipe in RECIPES else "default")
-    return tyro.cli(TrainConfig, args=arguments, default=default, prog="python -m training.train")

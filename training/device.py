@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from inference.cann import source_cann
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.precision import Half, Level, LossScale, Precision
@@ -21,8 +22,8 @@ Device = Literal["auto", "cpu", "cuda", "npu"]
 Network = TypeVar("Network", bound=nn.Module)
 DEVICE_HINTS = {
     "cuda": "install a CUDA build of torch and check `nvidia-smi`",
-    "npu": "install the npu extra and CANN, run `source /usr/local/Ascend/cann/set_env.sh` and check "
-    "`npu-smi info`; on a machine without CANN, TORCH_DEVICE_BACKEND_AUTOLOAD=0 lets torch start",
+    "npu": f"install the npu extra and CANN, {source_cann()} and check `npu-smi info`; on a machine "
+    "without CANN, TORCH_DEVICE_BACKEND_AUTOLOAD=0 lets torch start",
 }
 
 
@@ -32,6 +33,7 @@ class Runtime:
     Args:
         device: kind of device; "auto" takes the accelerator if there is one.
         indices: devices of the machine to train on, one a process; all if empty.
+        flag: as in `find_kind`.
         level, half, loss_scale: as in Precision; half "auto" is bf16 on CPU, else fp16.
 
     Attributes:
@@ -46,22 +48,14 @@ class Runtime:
         self,
         device: Device = "auto",
         indices: Sequence[int] = (),
+        flag: str = "",
         *,
         level: Level = "O0",
         half: Half = "auto",
         loss_scale: LossScale = "dynamic",
     ) -> None:
-        self._vendor = open_npu() if device == "npu" else None
-        found = torch.accelerator.current_accelerator(check_available=True)
-        available = found.type if found else "cpu"
-        if device not in ("auto", "cpu", available):
-            raise InputError(
-                f"--device {device}: torch finds no such device; {DEVICE_HINTS[device]}, or use "
-                "--device auto"
-            )
-        kind = available if device == "auto" else device
-        if kind == "npu":
-            self._vendor = open_npu()
+        kind = find_kind(device, flag)
+        self._vendor = open_npu() if kind == "npu" else None
         self.device = open_device(kind, indices)
         if half == "auto":
             half = "bf16" if kind == "cpu" else "fp16"
@@ -133,6 +127,33 @@ class Runtime:
         return {**device, **self.precision.describe()}
 
 
+def find_kind(device: Device, flag: str = "") -> str:
+    """The kind of device that `device` means on this machine.
+
+    Args:
+        flag: that asks for accelerators, if there is one: the CPU then has to be asked for as well.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if device == "npu":
+        open_npu()
+    found = torch.accelerator.current_accelerator(check_available=True)
+    available = found.type if found else "cpu"
+    if device not in ("auto", "cpu", available):
+        raise InputError(
+            f"--device {device}: torch finds no such device; {DEVICE_HINTS[device]}, or use --device auto"
+        )
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    flag = flag or (f"torchrun --nproc-per-node {processes}" if processes > 1 else "")
+    if device == "auto" and available == "cpu" and flag:
+        raise InputError(
+            f"{flag}: torch finds no accelerator on this machine; train on its CPU with --device cpu (in "
+            "make: ARGS='--device cpu'), or see what `python -m inference.doctor` says"
+        )
+    return available if device == "auto" else device
+
+
 def open_npu() -> Any:
     """Loads torch's extension for Ascend and sets it up for convolutions of fixed shape.
 
@@ -167,20 +188,31 @@ def open_device(kind: str, indices: Sequence[int] = ()) -> torch.device:
         if "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(max(1, usable_cores() // processes))
         return torch.device(kind)
-    count = torch.accelerator.device_count()
-    indices = indices or range(count)
-    if rank >= len(indices) or indices[rank] >= count:
+    listed = list_devices(kind, indices)
+    if rank >= len(listed):
         raise InputError(
-            f"--device-list {','.join(map(str, indices))}: process {rank} needs a {kind} device of its "
-            f"own, and this machine has {count}; start fewer processes, or list others"
+            f"process {rank} needs a {kind} device of its own, and there are {len(listed)}; start fewer "
+            "processes, or list more devices with --device-list"
         )
-    torch.accelerator.set_device_index(indices[rank])
-    return torch.device(kind, indices[rank])
+    torch.accelerator.set_device_index(listed[rank])
+    return torch.device(kind, listed[rank])
 
 
-def count_devices(kind: str) -> int:
-    """Devices of this machine that can train; the CPU counts as one."""
-    return 1 if kind == "cpu" else max(1, torch.accelerator.device_count())
+def list_devices(kind: str, indices: Sequence[int] = ()) -> Sequence[int]:
+    """The devices of this machine to train on: all, or those named; the CPU is as many as are named.
+
+    Raises:
+        InputError: one that is named is not there.
+    """
+    if kind == "cpu":
+        return indices or (0,)
+    count = torch.accelerator.device_count()
+    if indices and max(indices) >= count:
+        raise InputError(
+            f"--device-list {','.join(map(str, indices))}: this machine has {count} {kind} devices, from "
+            "0 on; list others"
+        )
+    return indices or range(count)
 
 
 def keep_memory() -> None:

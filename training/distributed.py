@@ -9,6 +9,8 @@ One process per device. A single process is a group of one, on the same path.
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
+from inference.errors import InputError
 from inference.machine import usable_cores
 from training.config import TrainConfig
-from training.device import count_devices
 
 PORT = 29500
 
@@ -45,7 +49,13 @@ class Ranks:
     def __enter__(self) -> Ranks:
         if self.count > 1:
             choose = distributed.get_default_backend_for_device
-            distributed.init_process_group(choose(self._device.type))
+            backend = choose(self._device.type)
+            distributed.init_process_group(
+                backend,
+                store=open_store(self.rank, self.count),
+                rank=self.rank,
+                world_size=self.count,
+            )
             if self._device.type != "cpu":
                 self._host = distributed.new_group(backend=choose("cpu"))
         return self
@@ -117,6 +127,20 @@ class Ranks:
                 distributed.broadcast(buffer, 0)
 
 
+def open_store(rank: int, count: int) -> Store:
+    """The store in which the processes find each other.
+
+    Processes that torchrun starts again get the store of those that died, with their addresses in it, and
+    may wait for the dead for ever (pytorch issue 135712): each attempt has names of its own. The attempts
+    of several machines are not counted alike: there TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 makes a new one.
+    """
+    store, _, _ = next(rendezvous("env://", rank, count))
+    if os.environ.get("GROUP_WORLD_SIZE", "1") != "1":
+        return store
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return PrefixStore(f"attempt {attempt}", store)
+
+
 class SumOverRanks(torch.autograd.Function):
     """The sum of a tensor over the ranks; so is its gradient."""
 
@@ -186,23 +210,27 @@ def must_launch(config: TrainConfig) -> bool:
     return several and "RANK" not in os.environ
 
 
-def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
-    """Runs this command under torchrun, one process per device.
+def launch(config: TrainConfig, processes: int, arguments: Sequence[str]) -> int:
+    """Runs this command under torchrun, in so many processes.
 
     Returns:
         The exit code: 0 if every process succeeded.
+
+    Raises:
+        InputError: the machines do not find each other.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.run import main as torchrun
 
-    host, _, port = config.addr.partition(":")
-    kind = "cpu" if config.device == "cpu" else "accelerator"
-    processes = len(config.devices) or count_devices(kind)
+    host, port = split_address(config.addr)
     rendezvous = ["--nnodes", str(config.nodes), "--rdzv-backend", "c10d", "--rdzv-id", "training"]
     rendezvous += ["--rdzv-endpoint", f"{host or 'localhost'}:{port or (PORT if host else 0)}"]
     cores = usable_cores()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))  # torchrun sets 1
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # under nohup; torchrun would end the run
+        os.environ.setdefault("TORCHELASTIC_SIGNALS_TO_HANDLE", "SIGTERM,SIGINT")
     module = ["-m", "training.train"]
     try:
         torchrun([*rendezvous, "--nproc-per-node", str(processes), *module, *arguments])
@@ -210,4 +238,30 @@ def launch(config: TrainConfig, arguments: Sequence[str]) -> int:
         return 128 + error.sigval
     except ChildFailedError as error:
         return max(failure.exitcode for failure in error.failures.values()) or 1
+    except RendezvousError as error:
+        raise InputError(
+            f"--addr {config.addr or 'localhost'}: the machines do not find each other ({error}); start "
+            f"the same command on all {config.nodes}, and let port {port or PORT} of the first through"
+        ) from error
     return 0
+
+
+def require_host(address: str) -> None:
+    """Raises InputError unless the host of an --addr can be found; an empty one is none."""
+    host, port = split_address(address)
+    try:
+        if host:
+            socket.getaddrinfo(host.strip("[]"), port or PORT)
+    except OSError as error:
+        raise InputError(
+            f"--addr {address}: no such host ({error.strerror}); give the name or IP address of the "
+            "first machine, as in 10.0.0.1"
+        ) from error
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT, HOST or [IPv6]:PORT; "" and 0 for what is not given."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        return host, int(port)
+    return address, 0

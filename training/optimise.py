@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from inference.errors import InputError
 from training.config import TrainConfig
 from training.device import Runtime
 from training.distributed import Ranks
 from training.precision import MasterWeights
 
-MAX_SKIPPED = 5  # batches in a row without a finite loss, after which the run ends
+MAX_SKIPPED = 5  # batches in a row without a finite loss, after which a run has diverged
 
 
 class Stepper:
@@ -35,6 +34,7 @@ class Stepper:
 
     Attributes:
         lr: learning rate of the next update.
+        diverged: True after MAX_SKIPPED batches in a row whose loss was not finite.
         between: True between the parts of a batch.
         network: the network to validate and to ship: the averaged one if there is one.
     """
@@ -74,11 +74,7 @@ class Stepper:
         self._expect_gradients()
 
     def __call__(self, loss: Tensor) -> None:
-        """Adds a loss to the batch's; after its last part, updates the weights.
-
-        Raises:
-            InputError: the loss was not finite for MAX_SKIPPED batches in a row.
-        """
+        """Adds a loss to the batch's; after its last part, updates the weights."""
         self._precision.scaler.scale(loss / self._config.accumulate).backward()
         # Read once the backward pass is queued, so that the device is busy during the wait.
         self._finite = self._finite and math.isfinite(loss.item())
@@ -99,6 +95,10 @@ class Stepper:
     @property
     def between(self) -> bool:
         return self._part > 0
+
+    @property
+    def diverged(self) -> bool:
+        return self._skipped >= MAX_SKIPPED
 
     @property
     def lr(self) -> float:
@@ -158,11 +158,6 @@ class Stepper:
     def _skip(self) -> None:
         torch._foreach_copy_(self._buffers, self._good_buffers)
         self._skipped += 1
-        if self._skipped == MAX_SKIPPED:
-            raise InputError(
-                f"--lr {self._config.lr}: the loss was not finite for {MAX_SKIPPED} batches in a row; "
-                "train again with a lower --lr, or with --opt-level O0"
-            )
 
 
 def make_schedule(config: TrainConfig, steps: int) -> Callable[[int], float]:

@@ -34,7 +34,7 @@ def open_network(
         The network, and its contract, whose provenance names the file and its SHA-256.
 
     Raises:
-        InputError: no such file, not a checkpoint, or of another network.
+        InputError: no such file, not a checkpoint, of another network, or not finite.
     """
     loaded = checkpoint.load(path)
     if "contract" in loaded:
@@ -46,6 +46,8 @@ def open_network(
             f"{path}: neither a checkpoint of training.train nor a state dict of the public reference; "
             "give one of these"
         )
+    if not checkpoint.is_finite(network.state_dict()):
+        raise InputError(f"{path}: holds weights that are infinite or nan; give another checkpoint")
     if arch and arch != network.arch:
         raise InputError(f"--arch {arch}: {path} holds {network.arch}; leave --arch out")
     origin = {"checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

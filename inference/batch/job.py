@@ -19,6 +19,7 @@ from inference.cli import escape_line, track, warn
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
+from inference.images.folders import PassedOver, describe_passed
 from inference.images.pixels import Source
 from inference.runtime.stream import Failure
 
@@ -36,6 +37,7 @@ class Job:
 
     Attributes:
         stems: all images of this run, and where the files of each go.
+        passed: files that look like images and are not taken; errors.csv names them.
         waiting: the images that are not finished.
 
     Raises:
@@ -54,9 +56,13 @@ class Job:
         self.part = f"-{index}-of-{count}" if count > 1 else ""
         self.options, self.output = options, options.output
         self.fingerprint = fingerprint
-        named = name_outputs(find_sources(images), self.output)
+        passed: list[PassedOver] = []
+        named = name_outputs(find_sources(images, passed), self.output)
+        self.passed = list(dict.fromkeys(passed))[index - 1 :: count]
         if files_only:
             require_files(named)
+        if self.passed:
+            warn(escape_line(describe_passed(self.passed)))
         self.stems = dict(list(named.items())[index - 1 :: count])
         self.start = time.perf_counter()
         self.journal = ResumeJournal(self.output, self.part, fingerprint, options.resume)
@@ -129,6 +135,7 @@ class Job:
         return {
             "images": len(self.finished),
             "errors": len(self.failed),
+            "passed_over": len(self.passed),
             "kept": self.kept,
             "seconds": round(seconds, 3),
             "fps": round((len(self.finished) - self.kept) / seconds, 2),
@@ -143,7 +150,8 @@ class Job:
             self.stems,
             self.options.save,
             done,
-            [failure for _, failure in failures],
+            [failure for _, failure in failures]
+            + [Failure(each.name, each.error) for each in self.passed],
             (self.options.model, *self.options.ensemble),
             self.fingerprint,
             self.options.mm_per_pixel,

@@ -13,8 +13,9 @@ from typing import Any
 from inference.batch.writer import Done, MaskRow, product_paths
 from inference.errors import InputError
 from inference.files import TEMPORARY
+from inference.images.archives import Member
 from inference.images.pixels import PNG_END, Source
-from inference.images.sources import Frame, Member
+from inference.images.sources import Frame
 from inference.lock import Lock, explain_lock, is_held, is_running
 from inference.masks.morphometry import Measures
 
@@ -168,8 +169,7 @@ def stamp(source: Source) -> str:
     Empty for an address, which may return another image each time.
     """
     if isinstance(source, Member):
-        info = source.opened.getinfo(source.name)
-        return f"{info.file_size}:{info.CRC:08x}"
+        return f"{source.info.file_size}:{source.info.CRC:08x}"
     file = source.video.path if isinstance(source, Frame) else source
     if isinstance(file, Path):
         with suppress(OSError):

@@ -74,7 +74,8 @@ class SegmentOptions:
     @property
     def products(self) -> frozenset[str]:
         """What is written of each image: formats, and csv if an overview needs the measures."""
-        measured = {"csv"} if OVERVIEWS.keys() & set(self.save) else set()
+        shown = [overview for name, overview in OVERVIEWS.items() if name in self.save]
+        measured = {"csv"} if any(overview.shows_measures for overview in shown) else set()
         return frozenset(FORMATS.keys() & set(self.save) | measured)
 
     def open_model(self, threads: int, provider: Provider | None = None) -> Segmenter:

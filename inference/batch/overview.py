@@ -62,6 +62,7 @@ class Overview:
         description: of what it holds, in up to 40 characters, for the table in --help.
         write: writes the file atomically, or none if there is nothing to show.
         shows_masks: it is drawn from the mask files.
+        shows_measures: it has the measures of each image.
     """
 
     name: str
@@ -69,3 +70,4 @@ class Overview:
     description: str
     write: Callable[[Path, Results], None]
     shows_masks: bool = False
+    shows_measures: bool = False

@@ -103,5 +103,10 @@ POLICY = (
     f"script-src {hash_inline(SCRIPT)}; base-uri 'none'; form-action 'none'"
 )
 REPORT = Overview(
-    "report", "report.html", f"a page to file, {MAX_IMAGES} images", write_report, shows_masks=True
+    "report",
+    "report.html",
+    f"a page to file, {MAX_IMAGES} images",
+    write_report,
+    shows_masks=True,
+    shows_measures=True,
 )

@@ -45,4 +45,5 @@ MEASURES = Overview(
     lambda path, results: write_measures(
         path, (done for _, done in results.done), results.mm_per_pixel
     ),
+    shows_measures=True,
 )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inference.batch.output_paths import refuse_links
 from inference.images.pixels import Source
 from inference.masks.formats.registry import FORMATS
 from inference.masks.morphometry import Measures
@@ -61,6 +62,7 @@ class Writer:
     def __call__(self, lesion: Segmentation) -> Done:
         assert not isinstance(lesion.source, np.ndarray)  # the images of a run are files
         stem = self.stems[lesion.source]
+        refuse_links(self.output, stem)
         written = write_products(lesion, self.output / stem, self.save)
         mask = written["mask"].relative_to(self.output).as_posix() if "mask" in written else ""
         height, width, area = lesion.height, lesion.width, lesion.lesion.area

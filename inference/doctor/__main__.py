@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from inference.cli import JsonFile, ModelOption, run, say
-from inference.doctor import accelerators, checks
+from inference.doctor import accelerators, ascend, checks
 from inference.doctor.findings import Finding
 from inference.files import write_json
 from inference.models import SHIPPED
@@ -31,12 +31,13 @@ def doctor(model: ModelOption = SHIPPED, json_file: JsonFile = None) -> int:
         {
             "python": checks.check_python,
             "packages": checks.check_packages,
+            "damaged JPEG": checks.check_jpeg,
             "processor": checks.check_cores,
             "memory": checks.check_memory,
             "inference": partial(checks.check_inference, model),
             "nvidia-smi": accelerators.check_nvidia,
             "torch": accelerators.check_torch,
-            "ascend": accelerators.check_ascend,
+            "ascend": ascend.check_ascend,
         }
     ):
         say(to_text(finding))

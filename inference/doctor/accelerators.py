@@ -1,16 +1,12 @@
-"""Checks of `inference.doctor`: accelerators, as their vendors' tools and torch see them."""
+"""Checks of `inference.doctor`: accelerators, as NVIDIA's tools and torch see them."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
-from inference.doctor import findings
-from inference.doctor.findings import Finding, ask_python, explain, source_cann
-from inference.machine import ask, find_chips, read
+from inference.cann import source_cann
+from inference.doctor.findings import Finding, ask_python, explain, query_tool
+from inference.machine import ask
 
 TORCH = (
     "import torch; found = torch.accelerator.current_accelerator(check_available=True); "
@@ -78,59 +74,3 @@ def check_nvidia() -> Iterator[Finding]:
     yield query_tool(
         "nvidia-smi", lambda said: "; ".join(said.splitlines()), fields, "--format=csv,noheader"
     )
-
-
-def check_ascend() -> Iterator[Finding]:
-    """Ascend's NPUs, toolkit and compiler."""
-
-    def name_chips(said: str) -> str:
-        unhealthy = re.findall(r"\|\s*(Warning|Alarm|Critical)\s*\|", said)
-        return (
-            ", ".join([*find_chips(said), *(f"health: {state}" for state in unhealthy)])
-            or "no chip"
-        )
-
-    yield query_tool("npu-smi", name_chips, "info")
-    home = os.environ.get("ASCEND_TOOLKIT_HOME", "")
-    if home and not Path(home).is_dir():
-        hint = f"ASCEND_TOOLKIT_HOME is wrong; {source_cann()}"
-        yield Finding("CANN", "broken", f"{home}: no such folder", hint)
-    elif home:
-        yield Finding("CANN", "ok", f"{home}, {cann_version(Path(home))}")
-    elif findings.ASCEND.is_dir():
-        hint = f"its environment is not set up; {source_cann()}"
-        yield Finding(
-            "CANN", "broken", f"{findings.ASCEND} exists, ASCEND_TOOLKIT_HOME is not set", hint
-        )
-    else:
-        yield Finding(
-            "CANN", "absent", "is not installed", "only Ascend devices and export.to_om need it"
-        )
-    compiler = shutil.which("atc")
-    hint = f"export.to_om needs it; install CANN, and {source_cann()}"
-    if compiler:
-        yield Finding("atc", "ok", compiler)
-    else:
-        yield Finding("atc", "absent", "is not on the PATH", hint)
-
-
-def query_tool(tool: str, summarise: Callable[[str], str], *arguments: str) -> Finding:
-    """What a vendor's tool says about the devices of this machine."""
-    if not shutil.which(tool):
-        return Finding(
-            tool, "absent", "is not on the PATH", "only machines with such devices need it"
-        )
-    answer = ask(tool, *arguments)
-    if answer.ok:
-        return Finding(tool, "ok", summarise(answer.said))
-    return Finding(
-        tool, "broken", answer.said, explain(answer, "check the driver: its version, and dmesg")
-    )
-
-
-def cann_version(home: Path) -> str:
-    """The toolkit's version, as its installer recorded it."""
-    for note in sorted(home.glob("*-linux/ascend_toolkit_install.info")):
-        if match := re.search(r"^version=(.+)$", read(note), re.MULTILINE):
-            return f"version {match[1].strip()}"
-    return "unknown version"

@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from inference.doctor.findings import Finding, ask_python, explain
@@ -22,7 +23,8 @@ from inference.version import PROJECT
 VARIANTS = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2"}
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES"),
-    *("ASCEND_TOOLKIT_HOME", "TORCH_DEVICE_BACKEND_AUTOLOAD", "PYTHONPATH", "LD_LIBRARY_PATH"),
+    *("ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH", "TORCH_DEVICE_BACKEND_AUTOLOAD"),
+    *("PYTHONPATH", "LD_LIBRARY_PATH"),
 )
 INSTALL = "make setup, or pip install -e ."
 LIST_PROVIDERS = (
@@ -76,6 +78,13 @@ def find_package(name: str, owners: Mapping[str, list[str]]) -> str:
         except metadata.PackageNotFoundError:
             continue
     return ""
+
+
+def check_jpeg() -> Iterator[Finding]:
+    """Whether damage inside JPEG files is noticed."""
+    if find_spec("simplejpeg") is None:
+        found = "damage inside a JPEG file is not noticed: grey or noise is segmented"
+        yield Finding("damaged JPEG", "note", found, "pip install -e '.[jpeg]'")
 
 
 def check_rivals(owners: Mapping[str, list[str]]) -> Iterator[Finding]:

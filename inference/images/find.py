@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from inference.errors import InputError
-from inference.images.folders import find_images, image_suffixes, is_image
+from inference.images.archives import list_members
+from inference.images.folders import PassedOver, find_images
 from inference.images.pixels import Source
-from inference.images.sources import Address, Frame, Member, Video
+from inference.images.sources import Address, Frame, Video
 
 VIDEO_SUFFIXES = frozenset(".mp4 .avi .mov .mkv .webm .m4v".split())
 
 
-def find_sources(inputs: Iterable[str | Path], listed: bool = False) -> list[tuple[Source, Path]]:
+def find_sources(
+    inputs: Iterable[str | Path], passed: list[PassedOver] | None = None, listed: bool = False
+) -> list[tuple[Source, Path]]:
     """Expands inputs to (image, path relative to its root), each image once.
 
     Takes what `find_images` does, and .zip archives, videos, http and https addresses, .txt files with
     one input per line (or separated by NUL, as `find -print0` writes them), and - for a list on stdin.
 
     Args:
+        passed: gets the files in folders and archives that look like images and are not taken.
         listed: the inputs come from a list, which must not name another list.
 
     Raises:
@@ -34,7 +38,7 @@ def find_sources(inputs: Iterable[str | Path], listed: bool = False) -> list[tup
     for given in map(str, inputs):
         if listed and is_list(given):
             raise InputError(f"{given}: is a list inside a list; name its images in the outer list")
-        for source, relative in expand_input(given):
+        for source, relative in expand_input(given, passed):
             found.setdefault(source, relative)
     if not given:
         raise InputError("no images given: name files, folders or patterns")
@@ -46,7 +50,7 @@ def is_list(given: str) -> bool:
     return given == "-" or (Path(given).suffix.lower() == ".txt" and Path(given).is_file())
 
 
-def expand_input(given: str) -> Iterator[tuple[Source, Path]]:
+def expand_input(given: str, passed: list[PassedOver] | None) -> Iterator[tuple[Source, Path]]:
     """The images of one input."""
     path = Path(given)
     suffix = path.suffix.lower()
@@ -55,15 +59,15 @@ def expand_input(given: str) -> Iterator[tuple[Source, Path]]:
     elif is_list(given):
         data = sys.stdin.buffer.read() if given == "-" else path.read_bytes()
         origin = "stdin" if given == "-" else given
-        yield from find_sources(read_list(data, origin), listed=True)
+        yield from find_sources(read_list(data, origin), passed, listed=True)
     elif suffix == ".zip" and path.is_file():
-        yield from list_members(path)
+        yield from list_members(path, passed)
     elif suffix in VIDEO_SUFFIXES and path.is_file():
         video = Video(path)
         for number in range(video.frames):
             yield Frame(video, number), Path(path.stem, f"{number:06}.png")
     else:
-        yield from find_images([given])
+        yield from find_images([given], passed)
 
 
 def name_address(url: str) -> str:
@@ -76,7 +80,10 @@ def name_address(url: str) -> str:
 
 
 def read_list(data: bytes, origin: str) -> list[str]:
-    """The inputs in a list: one per line, or separated by NUL."""
+    """The inputs in a list: one per line, or separated by NUL; UTF-16 where its first bytes say so."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "surrogatepass").encode("utf-8", "surrogatepass")
+    data = data.removeprefix(codecs.BOM_UTF8)
     separator = b"\0" if b"\0" in data else b"\n"
     lines = (line.rstrip(b"\r") for line in data.split(separator))
     # File names are bytes: those that are not UTF-8 are kept the way os.fsdecode does.
@@ -84,30 +91,3 @@ def read_list(data: bytes, origin: str) -> list[str]:
     if not entries:
         raise InputError(f"{origin}: names no image; write one file, folder or pattern per line")
     return entries
-
-
-def list_members(path: Path) -> Iterator[tuple[Member, Path]]:
-    """The images in a zip archive, without hidden files and those that macOS adds (__MACOSX).
-
-    Raises:
-        InputError: not a zip archive, no image in it, or a name that leads out of the output folder.
-    """
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise InputError(f"{path}: is not a zip archive ({error}); pack it again") from error
-    names = sorted(name for name in archive.namelist() if is_member_image(name))
-    if not names:
-        raise InputError(f"{path}: holds no image; give images ({image_suffixes()})")
-    for name in names:
-        relative = Path(name)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise InputError(f"{path}: contains {name}, a path outside the archive; pack it again")
-        yield Member(path, name, archive), relative
-
-
-def is_member_image(name: str) -> bool:
-    """True for the name of an image in an archive; names of folders end in a slash."""
-    folders = PurePosixPath(name).parts[:-1]
-    hidden = any(part == "__MACOSX" or (part[0] == "." and part != "..") for part in folders)
-    return is_image(Path(name)) and not (name.endswith("/") or hidden)

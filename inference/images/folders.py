@@ -1,4 +1,4 @@
-"""What counts as an image file, and how files, folders and patterns are searched."""
+"""How files, folders and patterns are searched for images."""
 
 from __future__ import annotations
 
@@ -6,23 +6,36 @@ import glob
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from inference.errors import InputError
-
-IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jp2 .png .bmp .dib .tif .tiff .webp .gif .pbm .pgm .ppm .avif".split()
+from inference.images.formats import (
+    IMAGE_SUFFIXES,
+    SNIFFED,
+    explain_kind,
+    is_image,
+    kind_passed_over,
 )
 
 
-def is_image(path: Path) -> bool:
-    """True for a name with an image suffix that is not hidden."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+class PassedOver(NamedTuple):
+    """A file that looks like an image and is not taken."""
+
+    name: str
+    kind: str
+
+    @property
+    def error(self) -> str:
+        return f"{self.name}: {explain_kind(self.kind)}"
 
 
-def list_images(folder: Path) -> list[Path]:
+def list_images(folder: Path, passed: list[PassedOver] | None = None) -> list[Path]:
     """All image files in `folder` and its subfolders, sorted; hidden files and folders are ignored.
 
     Links to folders are followed, but not in circles.
+
+    Args:
+        passed: gets the other files that look like images.
 
     Raises:
         OSError: a folder cannot be read.
@@ -32,8 +45,30 @@ def list_images(folder: Path) -> list[Path]:
         folders[:] = sorted(
             name for name in folders if not (name.startswith(".") or is_loop(Path(parent, name)))
         )
-        found += [Path(parent, name) for name in sorted(names) if is_image(Path(name))]
+        found += choose_images((Path(parent, name) for name in sorted(names)), passed)
     return found
+
+
+def choose_images(paths: Iterable[Path], passed: list[PassedOver] | None) -> list[Path]:
+    """The images among files; `passed` gets those that only look like images."""
+    images = []
+    for path in paths:
+        if is_image(path):
+            images.append(path)
+        elif passed is not None and (kind := kind_passed_over(path, read_start(path))):
+            passed.append(PassedOver(str(path), kind))
+    return images
+
+
+def read_start(path: Path) -> bytes:
+    """The first bytes of a file; none if it cannot be read or is no regular file."""
+    try:
+        if not path.is_file():  # a pipe would wait for its writer
+            return b""
+        with path.open("rb", buffering=0) as file:
+            return file.read(SNIFFED)
+    except OSError:
+        return b""
 
 
 def raise_error(error: OSError) -> None:
@@ -45,20 +80,26 @@ def is_loop(folder: Path) -> bool:
     return folder.is_symlink() and any(map(folder.samefile, folder.parents))
 
 
-def find_images(inputs: Iterable[str | Path]) -> list[tuple[Path, Path]]:
+def find_images(
+    inputs: Iterable[str | Path], passed: list[PassedOver] | None = None
+) -> list[tuple[Path, Path]]:
     """Expands files, folders (recursively) and glob patterns to (image, path relative to its root).
 
     The root of a file is its folder, that of a folder is the folder itself, that of a pattern is the part
-    before the first wildcard. An image that is named twice is returned once.
+    before the first wildcard. An image that is named twice is returned once. A file that is named itself
+    is taken whatever it is called.
+
+    Args:
+        passed: gets the files in folders, and of patterns, that look like images and are not taken.
 
     Raises:
         InputError: an input does not exist, or has no image in it.
     """
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
-        path = Path(given)
+        path, passed_here = Path(given), list[PassedOver]()
         if path.is_dir():
-            root, images = path, list_images(path)
+            root, images = path, list_images(path, passed_here)
         elif path.exists() or path.is_symlink():
             root, images = path.parent, [path]
         else:
@@ -66,13 +107,35 @@ def find_images(inputs: Iterable[str | Path]) -> list[tuple[Path, Path]]:
             matches = sorted(map(Path, glob.glob(given, recursive=True)))
             if not matches:
                 raise InputError(f"{given}: no such file, folder or pattern; check the spelling")
-            images = [match for match in matches if match.is_file() and is_image(match)]
-            images += [image for match in matches if match.is_dir() for image in list_images(match)]
-        if not images:
-            raise InputError(f"{given}: holds no image; give images ({image_suffixes()})")
+            folders = {match for match in matches if match.is_dir()}
+            images = choose_images(
+                (match for match in matches if match not in folders), passed_here
+            )
+            for match in sorted(folders):
+                images += list_images(match, passed_here)
+        require_images(given, images, passed_here)
         for image in images:
             found.setdefault(image, image.relative_to(root))
+        if passed is not None:
+            passed += passed_here
     return list(found.items())
+
+
+def require_images(given: object, images: Iterable[object], passed: list[PassedOver]) -> None:
+    """Raises InputError if there are no images, which says what there is instead."""
+    if not images:
+        instead = f"; {passed[0].error}" if passed else ""
+        raise InputError(f"{given}: holds no image{instead}; give images ({image_suffixes()})")
+
+
+def describe_passed(passed: Iterable[PassedOver]) -> str:
+    """One line for all files that were passed over."""
+    names = list(dict.fromkeys(passed))
+    kinds = ", ".join(sorted({each.kind for each in names}))
+    return (
+        f"passed over {len(names)} files that look like images ({kinds}), the first is "
+        f"{names[0].name}: convert them to PNG or JPEG, or name them by their format"
+    )
 
 
 def fixed_part(pattern: str) -> Path:

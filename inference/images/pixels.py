@@ -14,25 +14,28 @@ import cv2
 import numpy as np
 
 from inference.errors import InputError
+from inference.images import jpeg
+from inference.images.depth import to_bytes
+from inference.images.formats import explain_unread
+from inference.images.jpeg import DamageError, Header, decode_jpeg
 from inference.images.limits import max_pixels
 from inference.images.mask import to_lesion, to_levels
 from inference.images.mask_levels import MaskLevels
+from inference.images.orientation import is_avif, turn_avif
+from inference.images.tiff import ANY, decode_tiff, is_tiff
 
-JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
 PNG_GREY = bytes((8, 0))  # bits, and the type of colour
 PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"  # the last chunk and its checksum
 
-REDUCED = {
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-}
 MAX_BYTES = 2**31  # of a file: a sparse file can claim any size
 # Sides of a reduced JPEG are at least this many times the size wanted. On 454 validation images at
 # cameras' sizes, 2 instead of 4 changes dice by -0.0003 (with sensor noise) to +0.0002 and decodes a
 # third faster.
 SPARE = 2
+
+
+class TooManyPixelsError(InputError):
+    """An image of more pixels than `max_pixels`; it has not been decoded."""
 
 
 class Source(Protocol):
@@ -41,12 +44,11 @@ class Source(Protocol):
     def read_bytes(self) -> bytes: ...
 
 
-class JpegHeader(NamedTuple):
-    """What a JPEG header says about the stored image, before EXIF orientation is applied."""
+class Encoded(NamedTuple):
+    """A file's bytes, and what they say of themselves if they are a JPEG."""
 
-    height: int
-    width: int
-    scan: int  # offset of the first scan
+    data: bytes
+    header: Header | None
 
 
 class Resized(NamedTuple):
@@ -58,18 +60,18 @@ class Resized(NamedTuple):
 
 
 def read_image(path: Source) -> np.ndarray:
-    """Decodes an image file: EXIF orientation applied, first frame only, alpha dropped.
+    """Decodes an image file: orientation applied, first frame only, alpha dropped.
 
-    Grey, palette and CMYK become RGB; 16 bits become 8 by dropping the low byte.
+    Grey, palette and CMYK become RGB; more than 8 bits become 8 as `depth.to_bytes` does it.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: not an image, a truncated one, or one with more pixels than `max_pixels`.
+        InputError: not an image, a damaged one, or one with more pixels than `max_pixels`.
         OSError: the file cannot be opened.
     """
-    return cv2.cvtColor(decode(path, read_whole(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(decode_colours(path, read_whole(path)), cv2.COLOR_BGR2RGB)
 
 
 def read_resized(path: Source, size: int) -> Resized:
@@ -82,15 +84,11 @@ def read_resized(path: Source, size: int) -> Resized:
     Raises:
         InputError, OSError: as `read_image`.
     """
-    data = read_whole(path)
-    header = read_header(data)
+    encoded = read_whole(path)
+    header = encoded.header
     scale = choose_reduction(header.height, header.width, size) if header else 1
-    pixels = decode(path, data, REDUCED.get(scale, cv2.IMREAD_COLOR))
-    height, width = pixels.shape[:2]
-    if header and scale > 1:
-        # The header has the size as stored; EXIF orientation may have swapped the sides.
-        as_stored = (height, width) == (-(-header.height // scale), -(-header.width // scale))
-        height, width = header[:2] if as_stored else header[1::-1]
+    pixels = decode_colours(path, encoded, scale)
+    height, width = header.sides if header else pixels.shape[:2]
     return Resized(cv2.cvtColor(resize(pixels, size), cv2.COLOR_BGR2RGB), height, width)
 
 
@@ -98,9 +96,9 @@ def choose_reduction(height: int, width: int, size: int) -> int:
     """The factor by which a JPEG of this size is reduced while decoding: 8, 4, 2 or 1."""
     if height * width > max_pixels():
         return 1  # OpenCV then refuses it; it checks the size after reduction
-    for scale in REDUCED:
+    for scale in jpeg.REDUCED:
         sides = -(-height // scale), -(-width // scale)
-        # If reduction makes different sides equal, whether they were swapped cannot be told.
+        # Different sides stay different: the models that ship were trained on pixels made so.
         distinct = height == width or sides[0] != sides[1]
         if min(sides) >= SPARE * size and distinct:
             return scale
@@ -129,13 +127,13 @@ def read_levels(path: Source) -> np.ndarray:
         InputError: not an image, a truncated one, or none with a single channel of levels.
         OSError: the file cannot be opened.
     """
-    data = read_whole(path)
-    pixels = decode(path, data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    encoded = read_whole(path)
+    pixels = decode(path, encoded)
     try:
         levels = to_levels(pixels)
     except ValueError as error:
         raise InputError(f"{path}: {error}; save the mask as a grey PNG of 0 and 255") from error
-    if pixels.ndim == 3 and levels.min() == levels.max() and varies_in_alpha(path, data):
+    if pixels.ndim == 3 and levels.min() == levels.max() and varies_in_alpha(encoded.data):
         raise InputError(
             f"{path}: has one colour, its outline is in the alpha channel; "
             "save the mask as a grey PNG of 0 and 255"
@@ -143,21 +141,27 @@ def read_levels(path: Source) -> np.ndarray:
     return levels
 
 
-def varies_in_alpha(path: Source, data: bytes) -> bool:
+def varies_in_alpha(data: bytes) -> bool:
     """True if an image has an alpha channel that is not the same everywhere."""
-    stored = decode(path, data, cv2.IMREAD_UNCHANGED)
-    return stored.ndim == 3 and stored.shape[2] == 4 and bool(np.ptp(stored[..., 3]))
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return (
+        stored is not None
+        and stored.ndim == 3
+        and stored.shape[2] == 4
+        and bool(np.ptp(stored[..., 3]))
+    )
 
 
 def holds_mask(path: Source, lesion: np.ndarray) -> bool:
     """True if a file is an upright grey PNG of 8 bits: 255 where (H, W) bool `lesion`, else 0."""
-    data = read_whole(path)
+    data = read_whole(path).data
     if not (data.startswith(PNG_START) and data[24:26] == PNG_GREY):
         return False
-    return np.array_equal(decode(path, data, cv2.IMREAD_UNCHANGED), np.where(lesion, 255, 0))
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return stored is not None and np.array_equal(stored, np.where(lesion, 255, 0))
 
 
-def read_whole(path: Source) -> bytes:
+def read_whole(path: Source) -> Encoded:
     """Reads a file; refuses empty files and truncated JPEG or PNG, which OpenCV would pad with grey."""
     if isinstance(path, Path):
         status = path.stat()
@@ -166,25 +170,52 @@ def read_whole(path: Source) -> bytes:
     data = path.read_bytes()
     if not data:
         raise InputError(f"{path}: is empty; copy it again")
-    if is_truncated(data):
+    header = jpeg.read_header(data)
+    whole: bytes | None = data
+    if data.startswith(jpeg.START):
+        whole = jpeg.finish(data, header)
+    elif data.startswith(PNG_START) and data.rfind(PNG_END) < 0:
+        whole = None
+    if whole is None:
         raise InputError(f"{path}: ends in the middle of the image; copy it again")
-    return data
+    return Encoded(whole, header)
 
 
-def decode(path: Source, data: bytes, flags: int) -> np.ndarray:
-    """Decodes a file's bytes with OpenCV, to BGR."""
+def decode_colours(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
+    """Decodes to (H, W, 3) uint8 BGR, upright; a JPEG at 1/`scale` of its size."""
+    pixels = decode(path, encoded, scale)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = to_bytes(pixels)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; save it with 8 bits") from error
+    return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if pixels.ndim == 2 else pixels
+
+
+def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
+    """Decodes to (H, W) or (H, W, 3) BGR, upright, with as many bits as are stored."""
+    data, header = encoded
+    try:
+        if header:
+            pixels = decode_jpeg(data, header, scale)
+        elif is_tiff(data):
+            pixels = decode_tiff(data)
+        else:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), ANY)
+            pixels = turn_avif(pixels, data) if is_avif(data) and pixels is not None else pixels
     except cv2.error as error:
         reason = explain_opencv(error)
         if "CV_IO_MAX_IMAGE" in reason:
-            raise InputError(
+            raise TooManyPixelsError(
                 f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
                 "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
             ) from error
         raise InputError(f"{path}: cannot be decoded ({reason}); convert it to PNG") from error
+    except DamageError as error:
+        raise InputError(f"{path}: is damaged ({error}); copy it again") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; save it as RGB") from error
     if pixels is None:
-        raise InputError(f"{path}: is not an image that OpenCV can read; convert it to PNG or JPEG")
+        raise InputError(f"{path}: {explain_unread(data)}")
     return pixels
 
 
@@ -196,35 +227,6 @@ def explain_opencv(error: cv2.error) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     match = re.search(r"error: \([^)]*\) (.*?)(?: in function .*)?$", lines[0])
     return (match[1] if match else "") or lines[-1]
-
-
-def read_header(data: bytes) -> JpegHeader | None:
-    """Walks the markers of a JPEG file up to its first scan; None if it is not a well-formed JPEG."""
-    height = width = 0
-    at = len(JPEG_START)
-    while data.startswith(JPEG_START) and data[at : at + 1] == b"\xff" and at + 9 <= len(data):
-        marker = data[at + 1]
-        if marker in JPEG_FRAMES:
-            height = int.from_bytes(data[at + 5 : at + 7], "big")
-            width = int.from_bytes(data[at + 7 : at + 9], "big")
-        elif data.startswith(JPEG_SCAN, at):
-            return JpegHeader(height, width, at)
-        # Markers may be padded with 0xFF; any other marker here is followed by its length.
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
-
-
-def is_truncated(data: bytes) -> bool:
-    """True for a JPEG or PNG file without its end marker, about which decoders only warn.
-
-    In a JPEG the end marker must come after the start of the first scan: it cannot occur inside a scan,
-    and that of an embedded preview comes before.
-    """
-    if data.startswith(JPEG_START):
-        header = read_header(data)
-        scan = header.scan if header else data.find(JPEG_SCAN)
-        return scan < 0 or data.rfind(JPEG_END, scan) < 0
-    return data.startswith(PNG_START) and data.rfind(PNG_END) < 0
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

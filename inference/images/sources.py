@@ -1,9 +1,9 @@
-"""Images that are not files on disk: members of zip archives, addresses, frames of videos."""
+"""Images that are not files on disk: addresses, and frames of videos; archives.py has those in zips."""
 
 from __future__ import annotations
 
+import re
 import time
-import zipfile
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse, IncompleteRead
@@ -16,30 +16,10 @@ import cv2
 
 from inference.errors import InputError
 
-MAX_BYTES = 2**28  # of an archive member or a download
+MAX_BYTES = 2**28  # of a download
 MAX_SECONDS = 60.0  # for one download, from the request to the last byte
 CHUNK = 2**16
-
-
-@dataclass(frozen=True)
-class Member:
-    """An image in a zip archive."""
-
-    archive: Path
-    name: str
-    opened: zipfile.ZipFile = field(repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.archive}/{self.name}"
-
-    def read_bytes(self) -> bytes:
-        """Unpacks it in memory, after a look at its size, which can be anything."""
-        if self.opened.getinfo(self.name).file_size > MAX_BYTES:
-            raise InputError(f"{self}: unpacks to more than {MAX_BYTES} bytes; unpack it yourself")
-        try:
-            return self.opened.read(self.name)
-        except Exception as error:  # each compression method has its own errors
-            raise InputError(f"{self}: cannot be unpacked ({error}); unpack it yourself") from error
+MIN_FRAME_BYTES = 8  # a frame like the one before takes more, with its entry in the index
 
 
 @dataclass(frozen=True)
@@ -119,12 +99,24 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if not is_text(str(path)):  # OpenCV dies of it
+            raise InputError(f"{path}: has a name that is not UTF-8; rename the video")
         self._capture = cv2.VideoCapture(str(path))
         self._next = 0
         self._lock = Lock()
         self.frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if self.frames > path.stat().st_size // MIN_FRAME_BYTES:
+            self.frames = self._count()
         if not self._capture.isOpened() or self.frames < 1:
             raise InputError(f"{path}: is not a video that OpenCV can read; convert it to MP4")
+
+    def _count(self) -> int:
+        """Counts the frames there are: a header can claim any number."""
+        frames = 0
+        while self._capture.grab():
+            frames += 1
+        self._next = frames
+        return frames
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Video) and self.path == other.path
@@ -142,6 +134,11 @@ class Video:
         if not read:
             raise InputError(f"{self.path}: frame {number} cannot be read; copy the video again")
         return cv2.imencode(".bmp", pixels)[1].tobytes()
+
+
+def is_text(name: str) -> bool:
+    """False for a name with bytes that are no UTF-8."""
+    return not re.search("[\ud800-\udfff]", name)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def write_image(path: Path, image: np.ndarray) -> None:
     """
     pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     options = JPEG_OPTIONS if path.suffix.lower() == ".jpg" else ()
-    if not cv2.haveImageWriter(path.name):
+    # Of the name OpenCV gets the suffix alone: it dies of one that is no UTF-8.
+    if not path.suffix.isascii() or not cv2.haveImageWriter(f"image{path.suffix}"):
         raise InputError(f"{path}: no encoder for this format; use .png or .jpg")
     try:
         written, encoded = cv2.imencode(path.suffix, pixels, options)

@@ -70,7 +70,7 @@ class Segmentation:
             return None
         if not self.lesion.area:  # a few pixels of the map may lie between those of a small image
             return 0.0
-        return expect_jaccard(self.probability, self._inside, self.contract.confidence)
+        return expect_jaccard(self.probability, self.inside, self.contract.confidence)
 
     @cached_property
     def warning(self) -> Caution | None:
@@ -81,7 +81,7 @@ class Segmentation:
             return None
         pixels = resize(self.image, len(self.probability)) if self.pixels is None else self.pixels
         strangeness = find_strangeness(
-            pixels, self._inside, self.expected_jaccard, self.contract.strangeness
+            pixels, self.inside, self.expected_jaccard, self.contract.strangeness
         )
         return "not a lesion" if strangeness > 0 else None
 
@@ -93,7 +93,7 @@ class Segmentation:
         return self.expected_jaccard < self.contract.check_below or self.warning is not None
 
     @cached_property
-    def _inside(self) -> np.ndarray:
+    def inside(self) -> np.ndarray:
         """The mask at the model's size: (S, S) bool."""
         size = len(self.probability)
         return find_lesion(self.probability, size, size, self.contract).mask

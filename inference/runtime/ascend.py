@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from inference.cann import source_cann
 from inference.contract import Contract
 from inference.errors import InputError
 
@@ -100,8 +101,8 @@ def open_om_session(path: Path) -> OmSession:
             continue
         return kind(package, path)
     raise InputError(
-        f"{path}: needs ais_bench or acl; source CANN's set_env.sh, or install ais_bench from "
-        "Ascend's tools repository"
+        f"{path}: needs ais_bench or acl; {source_cann()}, or install ais_bench from Ascend's tools "
+        "repository"
     )
 
 

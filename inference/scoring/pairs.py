@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from inference.cli import escape_line, warn
 from inference.errors import InputError
-from inference.images.folders import find_images
+from inference.images.folders import PassedOver, describe_passed, find_images, list_images
 
 Pairs = dict[str, tuple[Path, Path]]  # name -> image, true mask
 
@@ -14,15 +15,25 @@ SUFFIXES = ("_segmentation", "_mask", "_lesion")  # of masks: of ISIC, of many, 
 
 
 def find_pairs(images: Path, masks: Path) -> Pairs:
-    """Finds the image and the true mask of every name.
+    """Finds the image and the true mask of every name; warns of images that are not taken.
 
     Raises:
         InputError: an image has no mask, or a mask has no image.
     """
+    warn_of_passed(images)
     names = index_images(images)
     truths = index_masks(masks, names)
     require_same_names(names, truths, images, masks)
     return {name: (path, truths[name]) for name, path in names.items()}
+
+
+def warn_of_passed(folder: Path) -> None:
+    """Says on one line which files of a folder look like images and are not taken."""
+    passed: list[PassedOver] = []
+    if folder.is_dir():
+        list_images(folder, passed)
+    if passed:
+        warn(escape_line(describe_passed(passed)))
 
 
 def pair_up(folders: Sequence[Path]) -> list[tuple[Path, Path]]:

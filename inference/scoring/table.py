@@ -34,21 +34,24 @@ def make_table(scores: dict[str, Any]) -> Table:
     )
     worst = ", ".join(f"{entry['image']} {entry['jaccard']:.2f}" for entry in scores["worst"])
     failures = f"failures (jaccard below {FAILURE}): {scores['failure_rate']:.1%}; worst: {worst}"
-    lines = [f"dice (images) by size of the lesion: {groups}", failures]
-    if doubt := scores.get("doubt"):
-        lines.append(describe_doubt(doubt))
-    table.caption = escape_markup("\n".join(map(escape, lines)))
+    table.caption = escape_markup(
+        escape(f"dice (images) by size of the lesion: {groups}\n{failures}")
+    )
+    return table
+
+
+def make_doubt_table(doubt: dict[str, Any]) -> Table:
+    """Formats what `assess_doubt` returned: how many failures are found when the worst are looked at."""
+    table = Table(title="failures by expected jaccard", caption_justify="left")
+    table.add_column("looked at, lowest first")
+    table.add_column("failures found", justify="right")
+    for share, found in doubt["found"].items():
+        table.add_row(share, "-" if found is None else f"{found:.0%}")
+    table.caption = describe_doubt(doubt)
     return table
 
 
 def describe_doubt(doubt: dict[str, Any]) -> str:
-    """What `assess_doubt` returned, on one line."""
-    found = ", ".join(
-        f"{share} find {'-' if part is None else f'{part:.0%}'}"
-        for share, part in doubt["found"].items()
-    )
+    """The other figures that `assess_doubt` returned, on one line."""
     auroc = "-" if doubt["auroc"] is None else f"{doubt['auroc']:.3f}"
-    return (
-        f"doubt: of the failures, the most doubtful {found}; AUROC {auroc}; calibration error "
-        f"{doubt['calibration_error']:.3f}; {doubt['suspected']:.1%} said to show no lesion"
-    )
+    return f"AUROC of failures {auroc}; calibration error {doubt['calibration_error']:.3f}"

@@ -13,9 +13,9 @@ import httpx
 import numpy as np
 import pytest
 
-from app.__main__ import read_auth
+from app.login import read_auth
 from inference.errors import InputError
-from tests.app.conftest import serve
+from tests.app.server import serve
 
 ROOT = Path(__file__).parents[2]
 

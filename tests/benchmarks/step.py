@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from training.distributed import Ranks
 from training.loss import LOSSES
 from training.networks.unet import UNet
 from training.optimise import Stepper
+from training.precision import DTYPES, compile_network
 from training.records.journal import SilentJournal
 from training.synthetic.lesion import make_lesion
 
@@ -103,20 +104,37 @@ def take_steps(
         print(time.perf_counter() - began, flush=True)
 
 
-def make_ours(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, Tensor], None]:
-    """A step as training.train takes it."""
+def make_ours(
+    width: int,
+    opt_level: str,
+    batch_size: int,
+    device: str = "cpu",
+    layout: torch.memory_format | None = None,
+    **changes: Any,
+) -> Callable[[Tensor, Tensor], None]:
+    """A step as training.train takes it; in another memory layout if one is given."""
     config = make_config(
-        Path(), "reference", device="cpu", width=width, opt_level=opt_level, batch_size=batch_size
+        Path(),
+        "reference",
+        device=device,
+        width=width,
+        opt_level=opt_level,
+        batch_size=batch_size,
+        **changes,
     )
-    runtime = Runtime(config.device, level=config.level)
+    runtime = Runtime(config.device, level=config.level, half=config.amp_dtype)
     ranks = Ranks(runtime.device)
     network = runtime.place(UNet("attunet", width))
-    stepper = Stepper(network, network, config, runtime, ranks, 100)
+    if layout:
+        network.to(memory_format=layout)  # type: ignore[call-overload]
+    replica = runtime.precision.lower(network)
+    stepper = Stepper(network, replica, config, runtime, ranks, 100)
     journal = SilentJournal(ranks, 1, 100)
+    forward = compile_network(replica) if config.compile else replica
 
     def step(images: Tensor, masks: Tensor) -> None:
         with runtime.precision.autocast():
-            logits = network(runtime.send(images))
+            logits = forward(runtime.send(images))
         loss = LOSSES[config.loss](logits, runtime.send(masks))
         stepper(loss)
         journal.step(loss, len(images), stepper.lr)
@@ -124,9 +142,11 @@ def make_ours(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, 
     return step
 
 
-def make_plain(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor, Tensor], None]:
+def make_plain(
+    width: int, opt_level: str, batch_size: int, device: str = "cpu", half: str = "bf16"
+) -> Callable[[Tensor, Tensor], None]:
     """A step like that of the reference's solver.py."""
-    network = UNet("attunet", width)
+    network = UNet("attunet", width).to(device)
     normalise = network.normalise
     # The reference's loader yields images channel by channel; without the copy the whole network would
     # follow the order of the bytes, which is that of channels_last.
@@ -138,9 +158,9 @@ def make_plain(width: int, opt_level: str, batch_size: int) -> Callable[[Tensor,
 
     def step(images: Tensor, masks: Tensor) -> None:
         nonlocal losses
-        truth = masks.float()
-        with torch.autocast("cpu", torch.bfloat16, enabled=opt_level == "O1"):
-            logits = network(images)
+        truth = masks.to(device).float()
+        with torch.autocast(device, DTYPES[half], enabled=opt_level == "O1"):
+            logits = network(images.to(device))
         probability = torch.sigmoid(logits.float())
         loss = criterion(probability.flatten(1), truth.flatten(1))
         losses += loss.item()

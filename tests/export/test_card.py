@@ -15,7 +15,8 @@ from inference.errors import InputError
 from inference.evaluate import evaluate
 from inference.models import SHIPPED
 from inference.scoring.pairs import index_images
-from training.config import make_config, read_config
+from training.arguments import read_config
+from training.config import make_config
 from training.networks.unet import UNet
 
 ROOT = Path(__file__).parents[2]

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from export.aipp import aipp_config, cut_normalisation
 from export.atc import AtcOptions, atc_arguments, explain
 from export.build import build_model
 from export.graph import Deployable, rewrite
+from export.quantize import quantize
 from export.to_om import to_om
 from inference.contract import Contract
 from inference.errors import InputError
@@ -124,7 +126,7 @@ def test_the_cut_model_after_aipp_is_the_model(
 def test_models_that_atc_does_not_read_are_refused(exported: Path) -> None:
     model = onnx.load(exported)
     model.opset_import[0].version = 20
-    with pytest.raises(InputError, match="opset 20: ATC reads at most 18"):
+    with pytest.raises(InputError, match="opset 20: ATC reads at most 17"):
         cut_normalisation(model, 64)
     model = onnx.load(exported)
     sigmoid = next(node for node in model.graph.node if node.op_type == "Sigmoid")
@@ -148,27 +150,35 @@ def stand_in(folder: Path, name: str, script: str) -> None:
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
-WRITE = """printf '%s\\n' "$@" > "$0.argv"
-echo "ATC start working now"
-for a in "$@"; do case $a in
-  --output=*) out=${a#--output=};;
-  --model=*) test -s "${a#--model=}" || exit 7;;
-  --insert_op_conf=*) test -s "${a#--insert_op_conf=}" || exit 8;;
-esac; done
-printf om > "${out}SUFFIX.om"
-"""
+@pytest.fixture
+def atc(path_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-in, as `atc` on the PATH; an empty folder is entered, which is returned."""
+    script = Path(__file__).with_name("stand_in_atc.py")
+    record = f"printf '%s\\n' \"$@\" > {path_folder}/atc.argv"
+    stand_in(path_folder, "atc", f'{record}\nexec {sys.executable} {script} "$@"')
+    stand_in(path_folder, "python3", "echo Python 3.11.7")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+OUTPUTS = {"model.om", "model.json", "model.log", "model.atc.onnx", "model.aipp.cfg"}
 
 
 @pytest.mark.parametrize("suffix", ["", "_linux_x86_64"])
 def test_atc_is_run_and_its_model_kept(
-    exported: Path, tmp_path: Path, path_folder: Path, suffix: str
+    exported: Path,
+    tmp_path: Path,
+    atc: Path,
+    path_folder: Path,
+    suffix: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stand_in(path_folder, "atc", WRITE.replace("SUFFIX", suffix))
+    monkeypatch.setenv("STAND_IN_ATC_SUFFIX", suffix)
     target = tmp_path / "out" / "model.om"
     to_om(exported, target, "Ascend310P3", batches=(8, 1))
-    assert target.read_bytes() == b"om"
-    names = {"model.om", "model.json", "model.log", "model.atc.onnx", "model.aipp.cfg"}
-    assert {path.name for path in target.parent.iterdir()} == names
+    assert target.read_bytes().startswith(b"om")
+    assert {path.name for path in target.parent.iterdir()} == OUTPUTS
     assert "ATC start" in target.with_suffix(".log").read_text()
     given = (path_folder / "atc.argv").read_text().splitlines()
     sidecar = json.loads(target.with_suffix(".json").read_text())
@@ -178,6 +188,58 @@ def test_atc_is_run_and_its_model_kept(
     recorded = shlex.split(sidecar["command"])[1:]
     differing = [pair for pair in zip(given, recorded, strict=True) if pair[0] != pair[1]]
     assert [theirs for _, theirs in differing] == [f"--output={target.with_suffix('')}"]
+
+
+def test_atc_litters_nowhere(exported: Path, tmp_path: Path, atc: Path) -> None:
+    """Relative paths are those of the folder where the command runs, not of ATC's."""
+    to_om(exported, Path("my om/model.om"), "Ascend310P3")
+    assert [path.name for path in atc.iterdir()] == ["my om"]
+    assert {path.name for path in (atc / "my om").iterdir()} == OUTPUTS
+    with pytest.raises(InputError, match="E10001"):
+        to_om(exported, Path("wrong/model.om"), "Ascend999X")
+    assert {path.name for path in atc.iterdir()} == {"my om", "wrong"}
+
+
+def test_the_python_of_its_compiler(
+    exported: Path, tmp_path: Path, atc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN_ATC_NUMPY", "1")
+    target = tmp_path / "out" / "model.om"
+    with pytest.raises(InputError, match=r"E40020: .*give --python .*below 2"):
+        to_om(exported, target, "Ascend310P3")
+    own = tmp_path / "own" / "bin"
+    own.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"--python .*: no python3 is there"):
+        to_om(exported, target, "Ascend310P3", python=own / "python3")
+    stand_in(own, "python3", "echo Python 3.10 with numpy 1.26.4")
+    to_om(exported, target, "Ascend310P3", python=own / "python3")
+    assert target.read_bytes() == b"om Python 3.10 with numpy 1.26.4"
+
+
+@pytest.mark.parametrize(
+    ("chip", "precision", "warned"),
+    [
+        ("Ascend310P3", "origin", True),
+        ("Ascend310B1", "origin", True),
+        ("Ascend910B3", "origin", False),
+        ("Ascend310P3", "fp16", False),
+    ],
+)
+def test_float32_is_doubted_where_convolutions_refuse_it(
+    exported: Path, chip: str, precision: Any, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to_om(exported, Path("model.om"), chip, precision=precision, dry_run=True)
+    shown = capsys.readouterr()
+    assert f"--precision_mode_v2={precision}" in shown.out
+    assert ("mixed_float16" in shown.err) == bool(shown.err) == warned
+
+
+def test_int8_is_refused_with_the_reason(exported: Path, tmp_path: Path) -> None:
+    model = onnx.load(exported)
+    samples = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    quantize(model, CONTRACT, samples, tmp_path / "int8.onnx")
+    with pytest.raises(InputError, match=r"INT8 already, .*AMCT.*; give the float32 file"):
+        to_om(tmp_path / "int8.onnx", tmp_path / "model.om", "Ascend310P3", dry_run=True)
 
 
 FAILURES = {
@@ -211,7 +273,7 @@ def test_without_atc_only_a_dry_run_is_to_be_had(
     to_om(exported, target, "Ascend310", dry_run=True)
     printed = shlex.split(capsys.readouterr().out)
     assert printed[0] == "atc" and f"--output={target.with_suffix('')}" in printed
-    assert {path.name for path in target.parent.iterdir()} == {"model.atc.onnx", "model.aipp.cfg"}
+    assert not target.parent.exists()
 
 
 TABLE = """+-----------------------------------------------------------------------------+

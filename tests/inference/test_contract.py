@@ -18,6 +18,9 @@ def test_json_round_trip_keeps_every_entry() -> None:
         largest_region=True,
         fill_holes=True,
         provenance={"arch": "attunet"},
+        confidence=(-3.0, -1.7, 0.2),
+        check_below=0.8,
+        strangeness=(3.6, -2, 1.4, -4.2, 7.8),
     )
     assert Contract.from_json(contract.to_json()) == contract
 
@@ -40,6 +43,20 @@ def test_json_round_trip_keeps_every_entry() -> None:
         ({"size": 64, "largest_region": "no"}, "true or false"),
         ({"size": 64, "provenance": []}, "a dictionary"),
         ({"size": 64, "letterbox": True}, "letterbox"),
+        ({"size": 64, "confidence": [1, 2], "check_below": 0.8}, "three numbers"),
+        ({"size": 64, "confidence": [1, 2, float("nan")], "check_below": 0.8}, "three numbers"),
+        ({"size": 64, "confidence": [1, 2, 1e9], "check_below": 0.8}, "three numbers"),
+        ({"size": 64, "confidence": "abc", "check_below": 0.8}, "three numbers"),
+        ({"size": 64, "confidence": {"a": 1}, "check_below": 0.8}, "three numbers"),
+        ({"size": 64, "confidence": [1, 2, 3]}, "check_below None"),
+        ({"size": 64, "confidence": [1, 2, 3], "check_below": 1}, "check_below 1"),
+        ({"size": 64, "confidence": [1, 2, 3], "check_below": "0.8"}, "between 0 and 1"),
+        ({"size": 64, "check_below": 0.8}, "there with confidence alone"),
+        ({"size": 64, "strangeness": [1, 2, 3, 4, 5]}, "there with confidence alone"),
+        (
+            {"size": 64, "confidence": [1, 2, 3], "check_below": 0.8, "strangeness": [1, 2]},
+            "five numbers",
+        ),
         ({}, "size"),
     ],
 )
@@ -59,6 +76,13 @@ def test_contracts_of_earlier_releases_are_read() -> None:
     old = '{"size": 64, "classes": ["lesion"], "threshold": 0.4}'
     assert Contract.from_json(old) == Contract(size=64, threshold=0.4)
     assert "classes" not in Contract.from_json(old).to_json()
+
+
+def test_what_nobody_fitted_is_left_out() -> None:
+    """So that earlier releases read the files too, and their journals name the same contract."""
+    text = Contract(size=64).to_json()
+    assert not {"confidence", "check_below", "strangeness"} & set(json.loads(text))
+    assert Contract.from_json(text).confidence is None
 
 
 def test_reading_it_loads_no_command_line() -> None:

@@ -9,11 +9,13 @@ import pytest
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
+from inference.images.pixels import read_mask
 from inference.images.write import write_image
 from inference.masks.png import write_mask
 from inference.models import SHIPPED, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.metrics import METRICS
+from inference.scoring.risk import assess_doubt
 from inference.segment import segment
 
 
@@ -93,6 +95,26 @@ def test_model_scores_as_its_masks_do(data: Path, model: Path, tmp_path: Path) -
     by_masks = score_folder(images, truths, tmp_path / "made", tmp_path / "masks.json")
     assert json.loads((tmp_path / "model.json").read_text()) == by_masks
     assert 0 < by_masks["jaccard"] < 1
+
+
+def test_how_well_doubt_finds_failures(
+    data: Path, fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, truths = data / "test", data / "test_GT"
+    evaluate(images, truths, model=fitted, json_file=tmp_path / "scores.json")
+    doubt = json.loads((tmp_path / "scores.json").read_text())["doubt"]
+    segmenter = Segmenter(fitted)
+    expected, jaccard = [], []
+    for path in sorted(images.iterdir()):
+        lesion, truth = segmenter.segment(path), read_mask(truths / f"{path.stem}_segmentation.png")
+        either = np.count_nonzero(lesion.mask | truth)
+        expected.append(lesion.expected_jaccard)
+        jaccard.append(np.count_nonzero(lesion.mask & truth) / either)
+    suspected = doubt.pop("suspected")
+    assert doubt == pytest.approx(assess_doubt(np.array(expected), np.array(jaccard)))
+    assert 0 <= suspected <= 1
+    shown = capsys.readouterr().out
+    assert "failures found" in shown and "calibration error" in shown and "show no lesion" in shown
 
 
 def test_every_mistake_is_named(folders: tuple[Path, Path, Path], model: Path) -> None:

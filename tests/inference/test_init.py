@@ -31,6 +31,16 @@ def test_training_needs_no_runtime_of_inference() -> None:
     assert "onnxruntime" not in run("import training.train, sys; print(*sys.modules)")
 
 
+def test_the_runtime_reports_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps a file for that among the temporary ones."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    assert "onnxruntime" in run(
+        "from inference import load; import sys; load(); print(*sys.modules)"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_exported() -> None:
     assert set(inference.__all__) == {"Contract", "Segmentation", "Segmenter", "load"}
     for name in inference.__all__:

@@ -18,6 +18,7 @@ from inference.batch.job import parse_shard
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_levels, read_mask
+from inference.images.write import write_image
 from inference.masks.png import write_mask
 from inference.runtime.segmenter import Segmenter
 from inference.segment import segment
@@ -102,6 +103,44 @@ def test_products_say_what_the_mask_says(folder: Path, model: Path, tmp_path: Pa
             area = np.count_nonzero(read_mask(tmp_path / f"{name}_segmentation.png"))
             assert int(row["area_px"]) == area
             assert float(row["area_mm2"]) == pytest.approx(area / 100)
+
+
+def test_which_outlines_to_check(
+    folder: Path, fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "page" / "page.png", np.full((80, 90, 3), 255, np.uint8))
+    images = [str(folder / "0.jpg"), str(folder / "1.jpg"), str(tmp_path / "page")]
+    output = tmp_path / "masks"
+    assert segment(images, SegmentOptions(fitted, output, ("mask", "csv"))) == 0
+    last = capsys.readouterr().err.splitlines()
+    segmenter = Segmenter(fitted)
+    tables = []
+    for name in ("masks.csv", "measures.csv"):
+        with (output / name).open(newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    for row, measured in zip(*tables, strict=True):
+        lesion = segmenter.segment(row["image"])
+        assert lesion.expected_jaccard is not None
+        assert float(row["expected_jaccard"]) == pytest.approx(lesion.expected_jaccard, abs=1e-4)
+        assert row["check"] == ("yes" if lesion.needs_check else "no")
+        assert row["warning"] == (lesion.warning or "")
+        for column in ("expected_jaccard", "check", "warning"):
+            assert measured[column] == row[column]
+    checked = [row["image"] for row in tables[0] if row["check"] == "yes"]
+    (line,) = (line for line in last if "should be checked" in line)
+    assert line.startswith(f"{len(checked)} of 3 outlines should be checked: ")
+    assert all(image in line for image in checked)
+    assert tables[0][2]["warning"] and any("page.png" in line for line in last[-1:])
+
+
+def test_a_model_that_does_not_say_leaves_the_columns_empty(
+    folder: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment([str(folder / "0.jpg")], SegmentOptions(model, tmp_path))
+    with (tmp_path / "masks.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["expected_jaccard"] == row["check"] == ""
+    assert "should be checked" not in capsys.readouterr().err
 
 
 def test_millimetres_only_where_they_are_known(folder: Path, model: Path, tmp_path: Path) -> None:

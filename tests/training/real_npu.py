@@ -1,4 +1,7 @@
-"""What training asks of the real torch_npu, checked where that is and an NPU is not, by assertion."""
+"""What training asks of the real torch_npu, checked where that is and an NPU is not, by assertion.
+
+Prints what it found, one line each; torch_npu_wheel.py runs it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from typing import Any
 import torch
 import torch_npu
 from torch import Tensor
-from torch.distributed import get_default_backend_for_device
+from torch.distributed import Backend, get_default_backend_for_device
+from torch_npu._C._distributed_c10d import ProcessGroupHCCL
 from torch_npu.optim import npu_fused_adam, npu_fused_adamw, npu_fused_optim_base
 
 from training.config import make_config
@@ -19,6 +23,20 @@ from training.device import Runtime, open_npu
 from training.distributed import Ranks
 from training.networks.unet import UNet
 from training.optimise import Stepper
+
+# Operators of the networks and losses, by what autocast makes of their inputs.
+HALF = {"conv2d", "convolution", "conv_transpose2d.input"}
+AS_GIVEN = {
+    "batch_norm",
+    "relu",
+    "sigmoid",
+    "mul.Tensor",
+    "add.Tensor",
+    "cat",
+    "max_pool2d",
+    "mean",
+}
+FLOAT = {"binary_cross_entropy_with_logits", "sum", "pow.Tensor_Scalar"}
 
 
 def check_names() -> None:
@@ -33,6 +51,35 @@ def check_names() -> None:
     update = inspect.signature(vendor.npu.amp.GradScaler.update).parameters
     assert list(update) == ["self", "new_scale"]
     assert torch.utils._foreach_utils._get_foreach_kernels_supported_devices()[-1] == "npu"
+    assert callable(vendor.npu.set_compile_mode) and vendor.npu.config
+    say("names", f"torch_npu {vendor.__version__} with torch {torch.__version__}: all are there")
+    say("GradScaler", f"{', '.join(scaler)}; update(new_scale)")
+
+
+def check_autocast() -> None:
+    """Autocast acts on the operators that it acts on with CUDA, and on no others of ours."""
+
+    def has(operator: str, key: str) -> bool:
+        return torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{operator}", key)
+
+    acted = {name for name in HALF | AS_GIVEN | FLOAT if has(name, "AutocastPrivateUse1")}
+    assert acted == HALF | FLOAT, acted ^ (HALF | FLOAT)
+    # Nearest neighbours are copies: exact in half precision too.
+    other = {
+        name
+        for name in ("upsample_nearest2d", "upsample_bilinear2d", *HALF, *AS_GIVEN, *FLOAT)
+        if has(name, "AutocastPrivateUse1") != has(name, "AutocastCUDA")
+    }
+    assert other <= {"upsample_nearest2d", "upsample_bilinear2d"}, other
+    say("autocast", f"{len(acted)} of ours; unlike CUDA, not {', '.join(sorted(other)) or 'none'}")
+
+
+def check_groups() -> None:
+    """HCCL is a kind of process group; the defaults of its options are used."""
+    assert Backend._plugins["HCCL"].extended_api
+    options = {name for name in dir(ProcessGroupHCCL.Options) if not name.startswith("_")}
+    assert {"op_timeout", "global_ranks_in_group"} <= options
+    say("HCCL options", ", ".join(sorted(options)))
 
 
 def combine(tensors: list[Tensor], copied: bool = True) -> Tensor | None:
@@ -88,7 +135,14 @@ def check_optimisers() -> None:
         for kinds in ((True, True), (False, True), (True, False)):
             difference = (train(kinds, **changes) - expected).abs().max().item()
             assert difference < 1e-5, (changes, kinds, difference)
+    say("fused optimisers", "move the weights as torch's do, and keep the gradients' memory")
+
+
+def say(subject: str, found: str) -> None:
+    print(f"{subject}: {found}")
 
 
 check_names()
+check_autocast()
+check_groups()
 check_optimisers()

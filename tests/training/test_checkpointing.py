@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
 import random
 import resource
@@ -16,10 +18,10 @@ import torch
 
 from inference.errors import InputError
 from training import checkpoint
-from training.checkpointing import LAST, PREVIOUS, load_state
+from training.checkpointing import LAST, PREVIOUS, StopSignals, load_state
 from training.config import make_config
-from training.distributed import Ranks
-from training.records.journal import SilentJournal
+from training.optimise import Stepper
+from training.train import train
 from training.weights import open_network
 
 KILLS = int(os.environ.get("KILLS", "2"))  # KILLS=20 make test: the long form
@@ -99,7 +101,10 @@ def same_weights(one: Path, other: Path) -> bool:
     )
 
 
-@pytest.mark.parametrize(("ranks", "request_"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("ranks", "request_"),
+    [(1, signal.SIGINT), (1, signal.SIGHUP), (2, signal.SIGTERM), (2, signal.SIGHUP)],
+)
 def test_a_stop_finishes_the_step_and_saves(
     ranks: int,
     request_: signal.Signals,
@@ -108,12 +113,16 @@ def test_a_stop_finishes_the_step_and_saves(
     train_in_process: Any,
     tmp_path: Path,
 ) -> None:
-    """Where there are two, SIGTERM reaches one of them alone: both stop at the same step."""
+    """Where there are two, SIGTERM reaches one of them alone: both stop at the same step.
+
+    SIGHUP reaches all processes of a terminal that is closed, torchrun's among them.
+    """
     run = tmp_path / "run"
     process = start(*RUN, "--out", run, ranks=ranks)
     wait_for_a_save(process, run)
-    asked = workers_of(process)[-1] if ranks > 1 else process.pid
-    os.kill(asked, request_)
+    several = [*workers_of(process), process.pid] if ranks > 1 else [process.pid]
+    for pid in several if request_ == signal.SIGHUP else several[:1]:
+        os.kill(pid, request_)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + request_, output
     assert "--resume" in output
@@ -159,7 +168,8 @@ def test_a_full_disk_is_a_line_and_the_last_checkpoint_is_kept(
 def test_a_state_is_complete_and_plain(whole_runs: dict[int, Path]) -> None:
     state = checkpoint.load(whole_runs[1] / LAST)
     assert state.keys() == {
-        *("config", "contract", "epoch", "position", "weights", "stepper", "random", "journal")
+        *("config", "contract", "data", "epoch", "position"),
+        *("weights", "stepper", "random", "journal"),
     }
     assert {"optimiser", "updates", "scaler", "average"} == state["stepper"].keys()
     network, contract = open_network(whole_runs[1] / LAST)
@@ -169,12 +179,73 @@ def test_a_state_is_complete_and_plain(whole_runs: dict[int, Path]) -> None:
 
 
 def test_other_settings_and_no_run_at_all_are_refused(whole_runs: dict[int, Path]) -> None:
-    journal = SilentJournal(Ranks(torch.device("cpu")), 1, 1)
-    saved = checkpoint.load(whole_runs[1] / LAST)["config"]
+    before = checkpoint.load(whole_runs[1] / LAST)
+    saved, data = before["config"], before["data"]
     changes = {**saved, "out": whole_runs[1], "data": Path(saved["data"])}
-    assert load_state(make_config(**changes), journal)
-    assert load_state(make_config(**{**changes, "workers": 7, "save_every": 0}), journal)
-    with pytest.raises(InputError, match="--lr"):
-        load_state(make_config(**{**changes, "lr": 0.5}), journal)
+    for free in ({}, {"workers": 7, "save_every": 0}, {"epochs": EPOCHS + 1}):
+        state, remarks = load_state(make_config(**{**changes, **free}), data)
+        assert state and not remarks
+    for wrong, named in (
+        ({"lr": 0.5, "init": Path("a.pt")}, "--init a.pt --lr 0.5: .* has --init None --lr 0.002"),
+        ({"epochs": EPOCHS - 1}, f"--epochs {EPOCHS - 1}: .* has --epochs {EPOCHS}"),
+        ({"amp": True}, "--amp: .* has --amp False"),
+    ):
+        with pytest.raises(InputError, match=named):
+            load_state(make_config(**{**changes, **wrong}), data)
     with pytest.raises(InputError, match="not a run"):
-        load_state(make_config(Path("d"), out=Path("/nowhere")), journal)
+        load_state(make_config(Path("d"), out=Path("/nowhere")), data)
+
+
+def test_other_data_are_refused_unless_they_are_allowed(whole_runs: dict[int, Path]) -> None:
+    before = checkpoint.load(whole_runs[1] / LAST)
+    config = make_config(**{**before["config"], "out": whole_runs[1], "data": Path("elsewhere")})
+    changed = {**before["data"], "valid": {"images": 5, "checksum": 1}}
+    with pytest.raises(InputError, match=r"elsewhere/valid: .* --allow-changed-data$"):
+        load_state(config, changed)
+    state, remarks = load_state(dataclasses.replace(config, allow_changed_data=True), changed)
+    assert state and "elsewhere/valid" in remarks[0]
+
+
+def test_a_hangup_that_nohup_ignores_is_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals().listen() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signals.received == signal.SIGTERM
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_weights_that_blow_up_are_never_saved(
+    ranks: int, train_in_process: Any, tmp_path: Path
+) -> None:
+    """Three steps an epoch: it ends before so many losses were not finite that the run would."""
+    run = tmp_path / "run"
+    flags = "--epochs 9 --lr 1e38 --ema 0 --warmup 0 --clip 0".split()
+    output = train_in_process(*flags, "--out", run, ranks=ranks, code=2)
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and "no longer finite; no checkpoint was saved" in errors[0], output
+    assert "Traceback" not in output and not list(run.glob("*.pt"))
+
+
+def test_what_was_saved_before_is_named_and_kept(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The average can be lost alone, and with the last step of an epoch."""
+
+    def spoil(step: Stepper) -> float:
+        if step._updates == 5:  # the last of the second epoch
+            next(step.network.parameters()).data.fill_(math.inf)
+        return 1e-3
+
+    monkeypatch.setattr(Stepper, "lr", property(spoil))
+    run = tmp_path / "run"
+    tiny = {"device": "cpu", "width": 2, "size": 16, "batch_size": 4, "epochs": 4}
+    with pytest.raises(InputError, match=r"no longer finite; .*last\.pt is from before that"):
+        train(make_config(dataset, out=run, **tiny))
+    for name in (LAST, "best.pt"):
+        state = checkpoint.load(run / name)
+        assert checkpoint.is_finite(state) and state["epoch"] in (0, 1)

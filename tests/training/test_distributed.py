@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from training.config import make_config
-from training.distributed import Ranks, must_launch
+from training.distributed import Ranks
 from training.records.run_folder import read_metrics
 
 RANKS = Path(__file__).with_name("ranks.py")
@@ -72,20 +71,11 @@ def test_one_process_alone_goes_down_the_same_path() -> None:
         assert ranks.any(True) and not ranks.any(False)
 
 
-@pytest.mark.parametrize(
-    ("changes", "several"),
-    [
-        ({}, False),
-        ({"device_list": "3"}, False),
-        ({"device_list": "0,1"}, True),
-        ({"multiprocessing_distributed": True}, True),
-        ({"nodes": 2, "addr": "10.0.0.1"}, True),
-    ],
-)
-def test_processes_are_started_for_several_devices(
-    changes: dict[str, Any], several: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("wrong", ["--data /nowhere", "--batch-size 3", "--addr no.such.invalid"])
+def test_what_stops_every_process_is_said_once(
+    wrong: str, train_in_process: Any, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("RANK", raising=False)
-    assert must_launch(make_config(Path(), **changes)) == several
-    monkeypatch.setenv("RANK", "0")
-    assert not must_launch(make_config(Path(), **changes))
+    """Before torchrun starts, which would add a traceback."""
+    said = train_in_process(*wrong.split(), "--out", tmp_path / "run", ranks=2, code=2)
+    assert said.startswith("error: ") and said.count("\n") == 1, said
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from inference.errors import InputError
-from training.config import make_config, read_config
+from training.arguments import read_config
+from training.config import make_config
 from training.loss import ALPHA, BETA, GAMMA, LOSSES, SMOOTH, LossName
 
 MASKS = torch.zeros(2, 8, 8, dtype=torch.uint8)

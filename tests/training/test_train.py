@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from training import checkpoint
 from training import train as story
 from training.config import TrainConfig, make_config
 from training.distributed import Ranks
+from training.optimise import make_schedule
 from training.records.journal import SilentJournal
 from training.records.run_folder import read_metrics
 from training.train import train
@@ -61,6 +63,41 @@ def test_a_process_that_torchrun_starts_anew_goes_on(
     assert [row["epoch"] for row in read_metrics(tmp_path / "run" / "metrics.csv")] == [0, 1]
     again = checkpoint.load(tmp_path / "run" / "best.pt")["weights"]
     assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_run_goes_on_when_nobody_reads_it(ranks: int, start: Any, tmp_path: Path) -> None:
+    """As in `| head -1`; its records are whole."""
+    run = tmp_path / "run"
+    process = start("--epochs", "2", "--out", run, ranks=ranks)
+    assert process.stdout.readline().startswith(f"device cpu, ranks {ranks}, ")
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    assert checkpoint.load(run / "last.pt")["position"]["epoch"] == 2
+    log = (run / "log.txt").read_text()
+    assert "epoch 2/2" in log and log.splitlines()[-1].split("  ")[1].startswith("E2E Training")
+
+
+def test_a_finished_run_grows_to_more_epochs(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the weights are those that the longer schedule gives from there on."""
+    run = tmp_path / "run"
+    train(configure(dataset, run))
+    train(configure(dataset, run, resume=True))
+    assert "all 1 epochs are done: to go on, give more --epochs" in capsys.readouterr().out
+    for _ in range(2):  # the second finds it finished
+        train(configure(dataset, run, epochs=3, resume=True))
+    said = capsys.readouterr().out
+    assert said.count("--epochs 3, not 1: the learning rate goes on as in a run of 3 epochs") == 1
+    rows = read_metrics(run / "metrics.csv")
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    config = configure(dataset, run, epochs=3)
+    share = make_schedule(config, steps=3)
+    expected = [config.lr * share(update) for update in (3, 6)]
+    assert [row["lr"] for row in rows[1:]] == pytest.approx(expected)
+    assert checkpoint.load(run / "last.pt")["config"]["epochs"] == 3
+    assert json.loads((run / "config.json").read_text())["epochs"] == 3
 
 
 def test_patience_ends_a_run_that_gets_no_better(

@@ -120,6 +120,15 @@ def test_a_checkpoint_that_contradicts_itself_is_named(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    theirs = ReferenceNetwork("attunet", 4).state_dict()
+    theirs["Conv_1x1.weight"][0, 1] = value
+    torch.save({"state_dict": theirs}, tmp_path / "AttU_Net.pth")
+    with pytest.raises(InputError, match=r"AttU_Net\.pth: holds weights that are infinite or nan"):
+        open_network(tmp_path / "AttU_Net.pth")
+
+
 def test_another_network_than_asked_for_is_refused(tmp_path: Path) -> None:
     torch.save(ReferenceNetwork("attunet", 4).state_dict(), tmp_path / "theirs.pkl")
     checkpoint.save(tmp_path / "ours.pt", make_checkpoint(make_networks()[0]))

@@ -28,6 +28,10 @@ class Batches:
     Args:
         rank, ranks: index of this process, and their number. Each makes an equal share of every batch.
 
+    Attributes:
+        size: images per batch, over all ranks: as configured, or fewer if there are fewer.
+        share: images that this rank computes at once.
+
     Raises:
         InputError: a batch cannot be divided evenly.
     """
@@ -40,8 +44,8 @@ class Batches:
                 f"{parts}, devices times --accumulate; change it"
             )
         self._split, self._rank, self._ranks = split, rank, ranks
-        self._batch = min(config.batch_size, len(split) // parts * parts)
-        self._share = self._batch // parts
+        self.size = min(config.batch_size, len(split) // parts * parts)
+        self.share = self.size // parts
         self._parts = config.accumulate
         self._seed, self._workers = config.seed, max(1, config.workers)
         self._augment = AUGMENTATIONS[config.augmentation]
@@ -49,7 +53,7 @@ class Batches:
 
     def __len__(self) -> int:
         """Steps per epoch."""
-        return len(self._split) // self._batch
+        return len(self._split) // self.size
 
     def __call__(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields this rank's share of each batch, from step `first` on, in --accumulate parts.
@@ -58,8 +62,8 @@ class Batches:
             (B, S, S, 3) uint8 RGB images and (B, S, S) uint8 masks, 0 or 1.
         """
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._split))
-        batches = order[: len(self) * self._batch].reshape(len(self), self._batch)[first:]
-        own = batches[:, self._rank :: self._ranks].reshape(-1, self._share)
+        batches = order[: len(self) * self.size].reshape(len(self), self.size)[first:]
+        own = batches[:, self._rank :: self._ranks].reshape(-1, self.share)
         with ThreadPoolExecutor(self._workers) as pool:
             draw = partial(self._draw, epoch)
             yield from map_ahead(pool, draw, own, ahead=2 * self._workers)

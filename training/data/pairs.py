@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inference.errors import InputError
-from inference.images.folders import is_image, list_images
-from inference.scoring.pairs import image_name, index
+from inference.images.folders import list_images
+from inference.images.formats import is_image
+from inference.scoring.pairs import image_name, index, warn_of_passed
 from training.data.folders import holds_masks, split_of
 
 LAYOUTS = (
@@ -74,6 +75,7 @@ def find_pairs(
             raise InputError(f"{folder}: no such folder; give the folder of the raw data")
     if is_image(Path(f"x{suffix}")):
         suffix = Path(suffix).stem  # _lesion.png was given for _lesion
+    warn_of_passed(raw)
     raw, mask_root = raw.resolve(), (mask_folder or raw).resolve()
     files = [path for path in list_images(raw) if not is_aside(path)]
     if mask_folder:
@@ -134,8 +136,8 @@ def is_split(splits: Iterable[str]) -> bool:
 
 
 def is_aside(path: Path) -> bool:
-    """True for what ISIC and PH2 keep beside images: maps of superpixels, outlines of colours."""
-    return path.stem.endswith("_superpixels") or path.parent.name.lower().endswith("_roi")
+    """True for the outlines of colours that PH2 keeps beside images."""
+    return path.parent.name.lower().endswith("_roi")
 
 
 def common_folder(files: Sequence[Path]) -> Path:

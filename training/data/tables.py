@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from inference.errors import InputError
-from inference.images.folders import is_image
+from inference.images.formats import is_image
 from training.data.folders import SPLIT_WORDS
 from training.data.pairs import Pair, require_own_keys
 

@@ -32,6 +32,7 @@ from training.networks.efficientnet_lite import EfficientNetLite0, EfficientNetL
 from training.networks.encoder import Block, EncoderClass, UNetEncoder
 
 DEFAULT_SIZE = 224  # side of the input in pixels: that of the published training
+MAX_SIZE = 8192
 
 
 class Parts(NamedTuple):
@@ -79,6 +80,10 @@ def stride_of(arch: Arch | None) -> int:
 
 def require_size(size: int, stride: int) -> None:
     """Raises InputError unless `size` is a multiple of `stride`, and names the nearest that are."""
+    if size > MAX_SIZE:
+        raise InputError(
+            f"--size {size}: must be at most {MAX_SIZE} pixels; {DEFAULT_SIZE} is usual"
+        )
     if size < 1 or size % stride:
         below = max(0, size // stride) * stride
         nearest = f"{below} or {below + stride}" if below else f"{stride}"

@@ -23,6 +23,7 @@ from training.records.plots import draw_curves
 from training.records.run_folder import METRICS, open_run, read_metrics, write_metrics
 
 Item = TypeVar("Item")
+STARTED = time.perf_counter()  # with this program, but for imports
 WARM_UP = 5  # first steps of an epoch, which are not timed, as in ModelZoo's figures
 
 
@@ -41,7 +42,9 @@ class SilentJournal:
 
     def clear(self) -> None:
         """Starts an epoch's sums anew."""
-        self._loss = np.zeros(2)  # sum and number
+        self._loss = np.zeros(
+            3
+        )  # of the losses that are finite, sum and number; number of the others
         self._stamps: list[tuple[float, int]] = []  # per loss: seconds, images on this rank
 
     def track(self, batches: Iterable[Item], epoch: int) -> Iterator[Item]:
@@ -53,8 +56,7 @@ class SilentJournal:
         """Records a loss, the number of images on this rank it is of, and the learning rate."""
         self._lr = lr
         value = loss.item()
-        if math.isfinite(value):
-            self._loss += value, 1
+        self._loss += (value, 1, 0) if math.isfinite(value) else (0, 0, 1)
         self._stamps.append((time.perf_counter(), images))
 
     @property
@@ -68,27 +70,27 @@ class SilentJournal:
 
     def epoch(self, epoch: int, lr: float, scores: dict[str, float]) -> None:
         """Records the end of an epoch: the learning rate it began with and its validation scores."""
-        total, losses = self._ranks.sum(self._loss.copy())
+        sums = self._ranks.sum(self._loss.copy())
         if self.speed:
             self._speeds.append(self.speed)
-        self._record(epoch, total / max(1, losses), lr, scores)
+        self._record(epoch, sums, lr, scores)
 
     def say(self, text: str) -> None:
         """Shows a line."""
 
     def state_dict(self) -> dict[str, float]:
         """The sums over all ranks; a collective: every rank must call it."""
-        total, losses = self._ranks.sum(self._loss.copy())
-        return {"loss": float(total), "losses": float(losses)}
+        total, losses, skipped = map(float, self._ranks.sum(self._loss.copy()))
+        return {"loss": total, "losses": losses, "skipped": skipped}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         if self._ranks.rank == 0:
-            self._loss = np.array([state["loss"], state["losses"]])
+            self._loss = np.array([state["loss"], state["losses"], state.get("skipped", 0)])
 
     def close(self) -> None:
         """Ends the run."""
 
-    def _record(self, epoch: int, loss: float, lr: float, scores: dict[str, float]) -> None:
+    def _record(self, epoch: int, sums: np.ndarray, lr: float, scores: dict[str, float]) -> None:
         pass
 
 
@@ -123,8 +125,7 @@ class Journal(SilentJournal):
             task = bar.add_task("", total=self._parts, state="")
             for batch in super().track(batches, epoch):
                 yield batch
-                loss = self._loss[0] / max(1, self._loss[1])
-                state = f"loss {loss:.4f}  lr {self._lr:.1e}  {self.speed:.1f} images/s"
+                state = f"{describe_loss(self._loss)}  lr {self._lr:.1e}  {self.speed:.1f} images/s"
                 bar.update(task, advance=1, state=state)
 
     def say(self, text: str) -> None:
@@ -134,16 +135,19 @@ class Journal(SilentJournal):
             log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}\n")
 
     def close(self) -> None:
-        """Ends the run with the line that ModelZoo's scripts end with."""
+        """Ends the run with the lines that ModelZoo's scripts end with."""
         if self._board:
             self._board.close()
         if self._speeds:
             fastest, median = max(self._speeds), statistics.median(self._speeds)
             self.say(f"Final Performance images/sec : {fastest:.2f} (median {median:.2f})")
+        if self._rows:
+            self.say(f"Final Train Accuracy : {self._rows[-1]['accuracy']:.4f}")
+        self.say(f"E2E Training Duration sec : {time.perf_counter() - STARTED:.0f}")
         self._lock.release()
 
-    def _record(self, epoch: int, loss: float, lr: float, scores: dict[str, float]) -> None:
-        values = {"loss": loss, "lr": lr, "images_per_second": self.speed, **scores}
+    def _record(self, epoch: int, sums: np.ndarray, lr: float, scores: dict[str, float]) -> None:
+        values = {"loss": mean_loss(sums), "lr": lr, "images_per_second": self.speed, **scores}
         self._rows = [row for row in self._rows if row["epoch"] < epoch]
         self._rows.append({"epoch": epoch, **values})
         write_metrics(self._run / METRICS, self._rows)
@@ -151,12 +155,31 @@ class Journal(SilentJournal):
         # Opened this late so that a resumed run drops the events of the epoch it repeats.
         self._board = self._board or SummaryWriter(str(self._run / "tensorboard"), purge_step=epoch)
         for name, value in values.items():
-            self._board.add_scalar(name, value, epoch)
+            if math.isfinite(value):  # of others it warns
+                self._board.add_scalar(name, value, epoch)
         self._board.flush()
         self.say(
-            f"epoch {epoch + 1}/{self._epochs}  loss {loss:.4f}  dice {scores['dice']:.4f}  "
+            f"epoch {epoch + 1}/{self._epochs}  {describe_loss(sums)}  "
+            f"accuracy {scores['accuracy']:.4f}  dice {scores['dice']:.4f}  "
             f"jaccard {scores['jaccard']:.4f}  {self.speed:.1f} images/s"
         )
+
+
+def mean_loss(sums: np.ndarray) -> float:
+    """The mean of the finite losses; NaN if there are none, though there were others.
+
+    Args:
+        sums: as SilentJournal adds them up.
+    """
+    total, finite, others = sums
+    return float(total / finite) if finite else math.nan if others else 0.0
+
+
+def describe_loss(sums: np.ndarray) -> str:
+    """The mean, and how many were left out of it."""
+    _, finite, others = sums
+    left_out = f" ({others:.0f} of {finite + others:.0f} not finite: skipped)" if others else ""
+    return f"loss {mean_loss(sums):.4f}{left_out}"
 
 
 def open_journal(
@@ -169,8 +192,5 @@ def open_journal(
     """
     if ranks.rank > 0:
         return SilentJournal(ranks, config.epochs, parts)
-    fix = "give another --out folder"
-    if config.out.is_dir():
-        Lock(config.out, fix=fix).release()  # an earlier run there is renamed, one at work is not
-    run = open_run(config, resume, {**ran_on, "ranks": ranks.count})
-    return Journal(ranks, config.epochs, parts, run, Lock(run, fix=fix))
+    run, lock = open_run(config, resume, {**ran_on, "ranks": ranks.count})
+    return Journal(ranks, config.epochs, parts, run, lock)

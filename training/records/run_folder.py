@@ -19,41 +19,56 @@ from typing import Any
 
 from inference.errors import InputError
 from inference.files import replacing, write_json
+from inference.lock import Lock
 from inference.machine import usable_cores
 from training.config import TrainConfig
 
 CONFIG, METRICS = "config.json", "metrics.csv"
+OTHER_FOLDER = "give another --out folder"
 
 
-def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> Path:
-    """Makes a run's folder, or opens the one to resume.
+def require_free(config: TrainConfig) -> None:
+    """Refuses a run's folder that another run is at work in, or that holds something else.
+
+    Raises:
+        InputError: it does.
+    """
+    run = config.out
+    if not run.is_dir():
+        return
+    Lock(run, fix=OTHER_FOLDER).release()  # an earlier run there is renamed, one at work is not
+    if not config.resume and any(run.iterdir()) and not (run / CONFIG).exists():
+        raise InputError(f"--out {run}: holds files but is not a run; give an empty folder")
+
+
+def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> tuple[Path, Lock]:
+    """Makes a run's folder, or opens the one to resume, and holds it.
 
     Args:
         resume: continue the run there; otherwise an earlier run of that name is renamed.
         ran_on: device, precision and ranks, for environment.json.
 
     Raises:
-        InputError: the folder holds something else, or cannot be written to.
+        InputError: the folder holds something else or another run, or cannot be written to.
     """
     run = config.out
+    require_free(config)
     if resume:
         for left_over in run.glob(".*.pt"):  # by a process that was killed while saving
             left_over.unlink()
     elif run.is_dir() and any(run.iterdir()):
-        if not (run / CONFIG).exists():
-            raise InputError(f"--out {run}: holds files but is not a run; give an empty folder")
         os.rename(run, name_backup(run))
     try:
         run.mkdir(parents=True, exist_ok=True)
-        if not (run / CONFIG).exists():
-            write_json(run / CONFIG, config.to_dict(), indent=2)
+        lock = Lock(run, fix=OTHER_FOLDER)
+        write_json(run / CONFIG, config.to_dict(), indent=2)
         environment = {**describe_environment(), **ran_on}
         write_json(run / "environment.json", environment, indent=2)
     except OSError as error:
         raise InputError(
             f"--out {run}: cannot be written to ({error.strerror}); give another folder, or make room"
         ) from error
-    return run
+    return run, lock
 
 
 def name_backup(run: Path) -> Path:

@@ -50,7 +50,8 @@ def results(tmp_path: Path) -> Results:
         row = MaskRow(str(image), f"{name}_segmentation.png", *mask.shape[::-1], 0, 0.0)
         done.append((image, Done(row, None)))
     fingerprint = {"contract": Contract(size=32).to_json()}
-    return Results(tmp_path, "", done, [], [Path("model.onnx")], fingerprint, None, 2)
+    stems, models = {image: Path(image.stem) for image, _ in done}, [Path("model.onnx")]
+    return Results(tmp_path, "", stems, ["mask"], done, [], models, fingerprint, None, 2)
 
 
 def as_annotated(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -233,6 +235,27 @@ with replacing(Path({str(tmp_path)!r}) / "a.png") as temporary:
         temporary.touch()
         remove_leftovers(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == {*others, temporary.name}
+
+
+def test_entries_of_earlier_releases_count(folder: Path, model: Path, tmp_path: Path) -> None:
+    """They lack the last columns of a row, and list the measures, with one more that is gone."""
+    few = [str(path) for path in sorted(folder.iterdir())[:3]]
+    options = SegmentOptions(model, tmp_path, ("mask", "csv"))
+    segment(few, options)
+    first = contents(tmp_path)
+    journal = tmp_path / ".finished.jsonl"
+    lines = []
+    for line in filter(None, journal.read_text().split("\n")):
+        entry = json.loads(line)
+        if "stem" in entry:
+            entry["row"] = entry["row"][:6]
+            entry["measures"] = [*entry["measures"].values(), 0.123]
+        lines.append(json.dumps(entry))
+    journal.write_text("\n".join(lines) + "\n")
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.png")}
+    assert segment(few, dataclasses.replace(options, resume=True)) == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.png")} == times
+    assert contents(tmp_path) == first
 
 
 def test_two_runs_into_one_folder(folder: Path, model: Path, tmp_path: Path) -> None:

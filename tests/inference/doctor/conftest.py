@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.doctor import checks, findings
+from inference import cann
+from inference.doctor import checks
 from inference.doctor.findings import Finding
 
 MISSING = "raise ModuleNotFoundError(\"No module named '{}'\")\n"
@@ -22,7 +23,7 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
     for name in checks.VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(findings, "ASCEND", tmp_path / "Ascend")
+    monkeypatch.setattr(cann, "ROOTS", (tmp_path / "Ascend", tmp_path / "home" / "Ascend"))
     return folder
 
 

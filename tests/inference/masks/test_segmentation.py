@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -43,6 +44,69 @@ def test_what_is_drawn_and_measured(lesion: Segmentation) -> None:
     assert lesion.measures.area_px == lesion.lesion.area == np.count_nonzero(lesion.mask)
     overlay = lesion.overlay()
     assert overlay.shape == (32, 48, 3) and (overlay != 200).any() and (lesion.image == 200).all()
+
+
+@pytest.fixture
+def judged() -> Segmentation:
+    """A sharp disc on skin, by a contract that says how far it can be trusted."""
+    rows, columns = np.indices((64, 64)) - 32
+    inside = np.hypot(rows, columns) < 15
+    noise = np.random.default_rng(0).integers(-8, 8, (64, 64, 3))
+    image = (np.where(inside[..., None], (90, 60, 50), (210, 170, 150)) + noise).astype(np.uint8)
+    contract = Contract(
+        size=64,
+        confidence=(-3.0, -1.7, 0.2),
+        check_below=0.8,
+        strangeness=(3.6, -2, 1.4, -4.2, 7.8),
+    )
+    return Segmentation(image, np.where(inside, 0.99, 0.01).astype(np.float32), 64, 64, contract)
+
+
+def test_a_sure_outline_is_trusted(judged: Segmentation) -> None:
+    assert judged.expected_jaccard is not None and judged.expected_jaccard > 0.9
+    assert judged.needs_check is False and judged.warning is None
+    doubtful = dataclasses.replace(judged, probability=judged.probability * np.float32(0.6))
+    assert doubtful.expected_jaccard is not None and doubtful.expected_jaccard < 0.4
+    assert doubtful.needs_check is True
+
+
+def test_an_empty_mask_is_said_to_be_empty(judged: Segmentation) -> None:
+    empty = dataclasses.replace(judged, probability=np.zeros((64, 64), np.float32))
+    assert (
+        empty.expected_jaccard == 0 and empty.warning == "no lesion" and empty.needs_check is True
+    )
+    # One pixel of the map, which falls between those of a small image.
+    lost = np.zeros((64, 64), np.float32)
+    lost[10, 10] = 1
+    small = dataclasses.replace(judged, probability=lost, height=4, width=4)
+    assert not small.lesion.area and small.expected_jaccard == 0 and small.warning == "no lesion"
+
+
+def test_a_picture_of_something_else(judged: Segmentation) -> None:
+    page = np.full((64, 64, 3), 255, np.uint8)
+    page[20:22, 5:60] = 0
+    other = dataclasses.replace(
+        judged, source=page, probability=judged.probability * np.float32(0.6)
+    )
+    assert other.warning == "not a lesion" and other.needs_check is True
+    assert (
+        dataclasses.replace(other, pixels=judged.source).warning is None
+    )  # what the model saw counts
+
+
+def test_what_the_contract_does_not_say_is_not_known(judged: Segmentation) -> None:
+    silent = dataclasses.replace(judged, contract=Contract(size=64))
+    assert silent.expected_jaccard is silent.needs_check is silent.warning is None
+    empty = dataclasses.replace(silent, probability=np.zeros((64, 64), np.float32))
+    assert empty.warning == "no lesion" and empty.needs_check is None
+    half = dataclasses.replace(judged.contract, strangeness=None)
+    assert dataclasses.replace(judged, contract=half).needs_check is False
+
+
+def test_it_is_fitted_at_the_contracts_threshold_alone(judged: Segmentation) -> None:
+    assert judged.cut(threshold=0.5, fill_holes=True).expected_jaccard == judged.expected_jaccard
+    assert judged.cut(threshold=0.7).expected_jaccard is None
+    assert judged.cut(threshold=0.7).needs_check is None
 
 
 def test_the_name_chooses_the_format(lesion: Segmentation, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from export.onnx_file import replace_contract
 from inference import Segmentation, Segmenter, load
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
@@ -79,6 +80,17 @@ def test_a_missing_file_is_named(model: Path, tmp_path: Path) -> None:
         Segmenter(model, 1).segment(tmp_path / "nowhere.jpg")
     with pytest.raises(InputError, match=r"nowhere\.onnx: no such model file"):
         load(tmp_path / "nowhere.onnx")
+
+
+def test_an_ensemble_need_not_share_what_was_fitted(
+    model: Path, fitted: Path, tmp_path: Path
+) -> None:
+    assert Segmenter(fitted, 1, ensemble=(model,)).contract.check_below == 0.8
+    assert Segmenter(model, 1, ensemble=(fitted,)).contract.check_below is None
+    other = tmp_path / "other.onnx"
+    replace_contract(model, {"threshold": 0.4}, other)
+    with pytest.raises(InputError, match=r"other\.onnx: its contract .* differs"):
+        Segmenter(model, 1, ensemble=(other,))
 
 
 def test_the_fingerprint_tells_what_masks_depend_on(model: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from inference.errors import InputError
-from training.config import make_config, read_config
+from training.arguments import read_config
+from training.config import make_config
 from training.networks import unet
 from training.networks.unet import NETWORKS, UNet, require_size, stride_of
 

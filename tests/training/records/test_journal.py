@@ -41,6 +41,8 @@ def test_a_run_is_recorded_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     log = (tmp_path / "log.txt").read_text()
     assert "epoch 3/4" in shown and "epoch 3/4" in log
+    assert "loss 1.5000  accuracy 0.5000  dice" in shown
+    assert log.count("loss 4.0000 (1 of 3 not finite: skipped)  ") == 2
     assert shown.count("Final Performance images/sec : ") == 2
 
 
@@ -52,3 +54,12 @@ def test_the_speed_is_modelzoos_formula(tmp_path: Path, monkeypatch: pytest.Monk
     for _ in journal.track(range(8), 0):
         journal.step(torch.tensor(1.0), 16, 1e-3)
     assert journal.speed == 16 * 3 / 6
+
+
+def test_a_loss_that_was_never_finite_is_nan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(tmp_path, range(2), [float("nan"), float("inf")]).close()
+    assert capsys.readouterr().out.count("loss nan (2 of 2 not finite: skipped)  ") == 2
+    assert [str(row["loss"]) for row in read_metrics(tmp_path / "metrics.csv")] == ["nan"] * 2
+    assert cv2.imread(str(tmp_path / "curves.png")) is not None

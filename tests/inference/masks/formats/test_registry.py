@@ -111,4 +111,5 @@ def test_an_unknown_format_is_named(tmp_path: Path) -> None:
             SegmentOptions(output=tmp_path, save=(name,)).check()
     SegmentOptions(output=tmp_path, save=()).check()
     assert SegmentOptions(save=("mask", "report")).products == {"mask", "csv"}
+    assert SegmentOptions(save=("mask", "sheet")).products == {"mask"}
     assert product_paths(tmp_path / "a", ["csv", "sheet"]) == {}

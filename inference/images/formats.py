@@ -1,0 +1,114 @@
+"""What counts as an image, by its name; and what kind of image a file is that is not taken."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+# All that OpenCV opens.
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .jif .jfi .mpo .jp2 .j2k .j2c .jpc .png .apng .bmp .dib .tif .tiff .btf .webp "
+    ".gif .avif .pbm .pgm .ppm .pnm .pxm .pam .pfm .ras .sr .hdr .pic".split()
+)
+# ISIC 2016 and 2017 have them beside the images.
+SUPERPIXELS = "_superpixels"
+
+KINDS = {
+    "HEIC": "heic heif hif heics",
+    "JPEG XL": "jxl",
+    "JPEG XR": "jxr wdp hdp",
+    "JPEG 2000": "jpx jpf jpm",
+    "JPEG-LS": "jls",
+    "DICOM": "dcm dicom dic",
+    "raw": "dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw x3f 3fr iiq raw",
+    "Photoshop": "psd psb",
+    "vector": "svg svgz eps ai emf wmf",
+    "GIMP": "xcf",
+    "icon": "ico cur icns",
+    "Targa": "tga",
+    "EXR": "exr",
+    "PCX": "pcx",
+    "DDS": "dds",
+    "microscope": "svs ndpi mrxs czi lif vsi scn",
+    "volume": "nii nrrd mha mhd",
+    "FITS": "fits fit",
+    "QOI": "qoi",
+}
+KIND_OF_SUFFIX = {f".{suffix}": kind for kind, names in KINDS.items() for suffix in names.split()}
+SNIFFED = 132  # bytes at the start of a file that tell its kind
+HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+STARTS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n": "PNG",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"8BPS": "Photoshop",
+    b"gimp xcf": "GIMP",
+    b"II\xbc": "JPEG XR",
+    b"FUJIFILMCCD-RAW": "raw",
+    b"IIRO": "raw",
+    b"IIRS": "raw",
+    b"IIU\0": "raw",
+    b"v/1\x01": "EXR",
+    b"qoif": "QOI",
+    b"SIMPLE  =": "FITS",
+}
+BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 108, 124)}
+TAKEN_KINDS = frozenset(("JPEG", "PNG", "GIF", "TIFF", "JPEG 2000", "WebP", "AVIF", "BMP"))
+
+
+def is_image(path: PurePath) -> bool:
+    """True for a name with an image suffix that is neither hidden nor a map of superpixels."""
+    hidden = path.name.startswith(".") or path.stem.endswith(SUPERPIXELS)
+    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden
+
+
+def kind_of_bytes(start: bytes) -> str | None:
+    """The kind of image that begins with these bytes, as many as SNIFFED; None if it is none."""
+    if start[4:8] == b"ftyp":
+        brand = start[8:12]
+        return "AVIF" if brand in (b"avif", b"avis") else "HEIC" if brand in HEIF_BRANDS else None
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "WebP"
+    if start.startswith(b"BM") and start[6:10] == bytes(4) and start[14:18] in BMP_HEADERS:
+        return "BMP"
+    if start[128:132] == b"DICM":
+        return "DICOM"
+    return next((kind for begin, kind in STARTS.items() if start.startswith(begin)), None)
+
+
+def kind_passed_over(name: PurePath, start: bytes) -> str | None:
+    """The kind of a file that looks like an image but is not taken; None if it looks like no image.
+
+    Args:
+        name: of a file, not one that `is_image` takes.
+        start: of its content.
+    """
+    if name.name.startswith(".") or name.stem.endswith(SUPERPIXELS):
+        return None
+    return KIND_OF_SUFFIX.get(name.suffix.lower()) or kind_of_bytes(start)
+
+
+def explain_unread(data: bytes) -> str:
+    """Why OpenCV does not read a file, after its name, and what helps."""
+    kind = kind_of_bytes(data[:SNIFFED])
+    if kind in TAKEN_KINDS:
+        return (
+            f"is damaged, or a {kind} that OpenCV cannot read; copy it again, or convert it to PNG"
+        )
+    if kind:
+        return f"is a {kind} image, which OpenCV cannot read; convert it to PNG or JPEG"
+    return "is not an image that OpenCV can read; convert it to PNG or JPEG"
+
+
+def explain_kind(kind: str) -> str:
+    """Why a file of this kind is passed over, after its name."""
+    if kind in TAKEN_KINDS:
+        return f"looks like a {kind} image, but its name has no image suffix; rename it"
+    return f"looks like an image ({kind}) that OpenCV cannot read; convert it to PNG or JPEG"

@@ -1,0 +1,175 @@
+"""JPEG files: what their headers say, and pixels from whole scans only.
+
+OpenCV fills damaged parts of a scan with grey or noise and says nothing. Where simplejpeg is installed
+(the extra jpeg) it decodes: the same library, hence the same pixels, but its warnings are errors.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from inference.images.limits import max_pixels
+from inference.images.orientation import TURNS, turn
+from inference.images.tags import read_orientation
+
+try:
+    import simplejpeg
+except ImportError:
+    simplejpeg = None
+
+CHECKS_DAMAGE = simplejpeg is not None
+START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
+PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+EXIF = b"\xff\xe1", b"Exif\0\0"
+
+REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+}
+# What libjpeg says of files that are whole; anything else that it says after a good header is damage.
+HARMLESS = re.compile(
+    "Adobe color transform|JFIF revision|Invalid SOS parameters|arithmetic coding is|color conversion"
+)
+EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+MAX_PADDING = 16  # bytes of anything that some cameras leave behind a scan
+
+
+class Header(NamedTuple):
+    """What a JPEG header says about the stored image, before EXIF orientation is applied."""
+
+    height: int
+    width: int
+    channels: int
+    bits: int  # of a channel
+    scan: int  # offset of the first scan
+    orientation: int  # of EXIF
+    progressive: bool  # further scans may follow
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the upright image."""
+        swapped = TURNS[self.orientation][0]
+        return (self.width, self.height) if swapped else (self.height, self.width)
+
+
+def read_header(data: bytes) -> Header | None:
+    """Walks the markers of a JPEG file up to its first scan; None if it is not a well-formed JPEG."""
+    height = width = channels = bits = 0
+    orientation, progressive = 1, False
+    at = len(START)
+    while data.startswith(START) and data[at : at + 1] == b"\xff" and at + 10 <= len(data):
+        marker = data[at + 1]
+        if marker in FRAMES:
+            height = int.from_bytes(data[at + 5 : at + 7], "big")
+            width = int.from_bytes(data[at + 7 : at + 9], "big")
+            bits, channels = data[at + 4], data[at + 9]
+            progressive = marker in PROGRESSIVE
+        elif data.startswith(SCAN, at):
+            # A scan of less than all channels is followed by others.
+            return Header(
+                height,
+                width,
+                channels,
+                bits,
+                at,
+                orientation,
+                progressive or data[at + 4] < channels,
+            )
+        size = 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data.startswith(EXIF[0], at) and data.startswith(EXIF[1], at + 4):
+            orientation = read_orientation(data[at + 4 + len(EXIF[1]) : at + size])
+        at += (
+            size  # markers may be padded with 0xFF; any other marker here is followed by its length
+        )
+    return None
+
+
+def finish(data: bytes, header: Header | None) -> bytes | None:
+    """The file with its end marker, without which OpenCV refuses it; None if it ends inside the image.
+
+    The end marker must come after the start of the first scan: it cannot occur inside a scan, and that
+    of an embedded preview comes before. It may be missing where simplejpeg tells whether all pixels are
+    there, which it cannot where further scans may follow.
+    """
+    scan = header.scan if header else data.find(SCAN)
+    if scan < 0:
+        return None
+    if data.rfind(END, scan) >= 0:
+        return data
+    return data + END if CHECKS_DAMAGE and header and not header.progressive else None
+
+
+class DamageError(ValueError):
+    """The scan is damaged; the message is libjpeg's."""
+
+
+def decode_jpeg(data: bytes, header: Header, scale: int) -> np.ndarray | None:
+    """Decodes a JPEG file at 1/`scale` of its size, upright.
+
+    Returns:
+        (H, W, 3) uint8 BGR, or (H, W) of a grey image; None if it cannot be read.
+
+    Raises:
+        DamageError: libjpeg warns of a damaged scan.
+        cv2.error: it has more pixels than `max_pixels`.
+    """
+    pixels = None
+    if CHECKS_DAMAGE and header.height * header.width <= max_pixels():
+        pixels = decode_strictly(data, header, scale)
+    if pixels is None:
+        flags = REDUCED.get(scale, cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if pixels is None:
+            return None
+    return turn(pixels[..., 0] if header.channels == 1 else pixels, header.orientation)
+
+
+def decode_strictly(data: bytes, header: Header, scale: int) -> np.ndarray | None:
+    """Decodes with simplejpeg; None for a kind that it does not know, such as CMYK or 12 bits."""
+    if header.bits != 8 or not knows(data):
+        return None
+    sides = {"min_height": -(-header.height // scale), "min_width": -(-header.width // scale)}
+    colours = "CMYK" if header.channels == 4 else "BGR"
+    decode = partial(simplejpeg.decode_jpeg, data, colours, **sides, min_factor=scale)
+    try:
+        pixels = decode(strict=True)
+    except ValueError as warning:
+        if not is_harmless(str(warning), data):
+            raise DamageError(str(warning)) from warning
+        try:
+            pixels = decode(strict=False)
+        except ValueError:
+            return None
+    return pixels if colours == "BGR" else None
+
+
+def knows(data: bytes) -> bool:
+    """True if simplejpeg can decode this kind of JPEG; its header tells."""
+    try:
+        simplejpeg.decode_jpeg_header(data, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def is_harmless(warning: str, data: bytes) -> bool:
+    """True for a warning of libjpeg that does not concern pixels.
+
+    Bytes between a scan and the next marker are what a decoder leaves that has lost its way, or harmless
+    padding before the end: few bytes, or the same value again and again.
+    """
+    found = EXTRANEOUS.search(warning)
+    if not found:
+        return HARMLESS.search(warning) is not None
+    count, marker = int(found[1]), int(found[2], 16)
+    if marker != END[1]:
+        return False
+    end = data.rfind(END)
+    return count <= MAX_PADDING or len(set(data[end - count : end])) == 1

@@ -1,0 +1,91 @@
+"""Every command says what is missing in one line, at --help too, as the base install would have it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inference.extras import require
+from tests.source_tree import COMMANDS, ROOT
+
+HIDE = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {hidden!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+EXTRAS = {
+    "train": ["torch", "matplotlib", "tensorboard"],
+    "export": ["torch", "onnx"],
+    "app": ["gradio"],
+}
+
+
+def start_without(
+    hidden: list[str], command: str, folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a Python that lacks some packages."""
+    (folder / "sitecustomize.py").write_text(HIDE.format(hidden=hidden))
+    path = os.pathsep.join([str(folder), str(ROOT)])
+    return subprocess.run(
+        [sys.executable, "-m", command, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def extra_of(command: str) -> str:
+    layer = command.split(".")[0]
+    return "train" if layer == "training" else layer
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith("inference.")])
+def test_a_missing_extra_is_a_line(command: str, tmp_path: Path) -> None:
+    extra = extra_of(command)
+    done = start_without(EXTRAS[extra], command, tmp_path, "--help")
+    package = EXTRAS[extra][0]
+    install = f"{package} is not installed; install it: pip install -e '.[{extra}]'"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {install}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "hidden"),
+    [
+        ("training.train", "matplotlib"),
+        ("training.train", "tensorboard"),
+        ("export.to_onnx", "onnx"),
+    ],
+)
+def test_one_package_of_several_is_named(command: str, hidden: str, tmp_path: Path) -> None:
+    done = start_without([hidden], command, tmp_path)
+    said = (
+        f"error: {hidden} is not installed; install it: pip install -e '.[{extra_of(command)}]'\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize(
+    ("command", "hidden"),
+    [("export.to_onnx", EXTRAS["train"][1:]), ("training.prepare", ["onnx", "gradio"])],
+)
+def test_what_a_command_does_not_need_may_be_missing(
+    command: str, hidden: list[str], tmp_path: Path
+) -> None:
+    done = start_without(hidden, command, tmp_path, "--help")
+    assert done.returncode == 0 and f"usage: python -m {command}" in done.stdout, done.stderr
+
+
+def test_a_library_gets_an_exception() -> None:
+    require("train", "torch")
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[train\]'"):
+        require("train", "torch", "no_such_package")
