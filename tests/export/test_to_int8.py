@@ -34,7 +34,7 @@ from training.networks.unet import UNet
 @pytest.fixture(scope="module")
 def exported(network: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    contract = Contract(size=64, threshold=0.4)
+    contract = Contract(size=64, threshold=0.4, confidence=(-3.0, -1.7, 0.2), check_below=0.8)
     onnx.save(build_model(Deployable(rewrite(network, "phases", 64)), contract), path)
     return path
 
