@@ -21,7 +21,7 @@ from app.guard import MAX_IMAGE, Guard
 from app.http_api import list_routes
 from app.login import read_auth
 from app.metrics import Meter, Metrics
-from app.page import FAVICON, STYLE, build_page
+from app.page import FAVICON, HEAD, STYLE, build_page
 from app.service import Service
 from app.tabs.languages import LANGUAGES
 from inference.cli import run
@@ -130,6 +130,7 @@ def launch(
             run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,
             css=STYLE,
+            head=HEAD,
             i18n=LANGUAGES,
             show_error=True,
             share=False,
