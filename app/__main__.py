@@ -21,7 +21,7 @@ from app.guard import MAX_IMAGE, Guard
 from app.http_api import list_routes
 from app.login import read_auth
 from app.metrics import Meter, Metrics
-from app.page import FAVICON, STYLE, build_page
+from app.page import FAVICON, HEAD, STYLE, build_page
 from app.service import Service
 from app.tabs.languages import LANGUAGES
 from inference.cli import run
@@ -50,7 +50,7 @@ def app(
             segments; all can be compared.
         host: Address to listen on; 0.0.0.0 lets other machines in: then set APP_AUTH.
         port: Port to listen on.
-        threads: Cores that the model computes on; default: all.
+        threads: CPU cores to use; default: all.
         mcp: Also offer the endpoints to language models, by the Model Context Protocol.
         allowed_hosts: Names that the server has, as in demo.example.org; requests for others are refused.
             Default: those of this machine and `host`; any name with 0.0.0.0.
@@ -130,6 +130,7 @@ def launch(
             run_history=False,  # it would keep photographs in the browser
             favicon_path=FAVICON,
             css=STYLE,
+            head=HEAD,
             i18n=LANGUAGES,
             show_error=True,
             share=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
 
-COOKIE = "language"  # the switch sets it: en or zh
+COOKIE = "language"  # languages.js sets it: en or zh
 
 WORDS = {
     "heading": (
@@ -21,6 +21,8 @@ WORDS = {
     "compare": ("Compare", "比较"),
     "about": ("About", "关于"),
     "photograph": ("Dermoscopic photo", "皮肤镜照片"),
+    "drop": ("Drop a photo here, or click to upload", "将照片拖到此处，或点击上传"),
+    "heat": ("The probability of lesion over the photo", "照片上的病灶概率图"),
     "examples": ("Examples", "示例"),
     "settings": ("Settings", "设置"),
     "threshold": ("Probability threshold", "概率阈值"),
@@ -67,14 +69,11 @@ WORDS = {
         "The photo with the lesion outlined: {percent} % of the image",
         "已勾画病灶的照片：病灶占画面的 {percent} %",
     ),
-    "sure": (
-        "**Likely good.** Expected overlap with an expert's outline (IoU): {expected}.",
-        "**轮廓较可靠。** 预计与专家轮廓的重叠率（IoU）：{expected}。",
-    ),
-    "doubtful": (
-        "**Check this outline.** Expected overlap with an expert's outline (IoU): {expected}, "
-        "below {limit}.",
-        "**请检查此轮廓。** 预计与专家轮廓的重叠率（IoU）：{expected}，低于 {limit}。",
+    "sure": ("**Likely good.**", "**轮廓较可靠。**"),
+    "doubtful": ("**Check this outline.**", "**请检查此轮廓。**"),
+    "overlap": (
+        "Expected overlap with an expert's outline (IoU): {expected}; to be checked below {limit}.",
+        "预计与专家轮廓的重叠率（IoU）：{expected}；低于 {limit} 时需要检查。",
     ),
     "not_a_lesion": (
         "**This does not look like a dermoscopic photo of a lesion.** Do not rely on the outline.",
@@ -97,8 +96,8 @@ WORDS = {
         "**未评估：** 此模型不提供轮廓的可靠程度。",
     ),
     "cut_off": (
-        "The lesion reaches the border of the image: its measures are too small.",
-        "病灶触及画面边缘，测量值偏小。",
+        "**The lesion reaches the border of the image:** its measures are too small.",
+        "**病灶触及画面边缘：** 测量值偏小。",
     ),
     "expected": ("Expected overlap (IoU)", "预计重叠率（IoU）"),
     "unknown": ("not judged", "未评估"),

@@ -17,6 +17,7 @@ from app.tabs.segment import FORGET, lay_out_one
 
 HERE = Path(__file__).parent
 FAVICON = HERE / "favicon.svg"
+HEAD = f"<script>{(HERE / 'locale.js').read_text(encoding='utf-8')}</script>"
 STYLE = (HERE / "style.css").read_text(encoding="utf-8")
 CLEAN_UP = (300, FORGET)  # seconds between two clean-ups, and age from which files are deleted
 

@@ -22,13 +22,12 @@ from app.uploads import find_uploads, hide_path
 from inference.batch.output_paths import name_outputs
 from inference.batch.remarks import doubt
 from inference.batch.tables import write_measures, write_table
-from inference.batch.writer import Done, MaskRow, Writer, write_products
+from inference.batch.writer import Done, MaskRow, Writer, describe, write_products
 from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_resized
 from inference.machine import usable_cores
 from inference.masks.drawing import fit
-from inference.masks.morphometry import to_millimetres
 from inference.masks.segmentation import Segmentation
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Failure, segment_files
@@ -113,10 +112,9 @@ class Service:
     ) -> list[Path]:
         """As `save`, and the measures as CSV; the files are named after the photograph's."""
         files = [*self.save(lesion, path.stem)]
-        sizes = to_millimetres(lesion.measures, mm_per_pixel) if mm_per_pixel else {}
-        figures = {"image": path.name, **lesion.measures._asdict(), **sizes}
         table = files[0].with_name(f"{path.stem}_measures.csv")
-        write_table(table, figures, [figures.values()])
+        done = Done(describe(lesion, path.name, files[0].name), lesion.measures)
+        write_measures(table, [done], mm_per_pixel)
         return [*files, table]
 
     def keep_pair(self, prediction: Prediction) -> tuple[str, Path | None]:

@@ -21,20 +21,24 @@ def judge_outline(lesion: Corrected, own: Contract, words: dict[str, str]) -> tu
         return RED, words["no_lesion"]
     if lesion.warning:
         return RED, words["not_a_lesion"]
-    light, said = judge_expected(lesion, own, words)
+    light, verdict, reason = judge_expected(lesion, own, words)
     if lesion.measures.border_percent:
-        light, said = AMBER if light == GREEN else light, f"{said} {words['cut_off']}"
-    return light, said
+        if light == GREEN:
+            return AMBER, f"{words['cut_off']} {reason}"
+        reason = f"{reason} {words['cut_off']}"
+    return light, f"{verdict} {reason}".strip()
 
 
-def judge_expected(lesion: Corrected, own: Contract, words: dict[str, str]) -> tuple[str, str]:
-    """The light by the expected Jaccard index alone."""
+def judge_expected(lesion: Corrected, own: Contract, words: dict[str, str]) -> tuple[str, str, str]:
+    """The light by the expected Jaccard index alone, its verdict, and the reason."""
     expected, limit = lesion.expected_jaccard, own.check_below
     if lesion.strokes:
-        return GREY, words["corrected"]
+        return GREY, words["corrected"], ""
     if own.confidence is None or limit is None:
-        return GREY, words["unjudged"]
+        return GREY, words["unjudged"], ""
     if expected is None:
-        return GREY, words["own_threshold"].format(threshold=own.threshold)
-    light, key = (AMBER, "doubtful") if expected < limit else (GREEN, "sure")
-    return light, words[key].format(expected=f"{expected:.2f}", limit=f"{limit:.2f}")
+        return GREY, words["own_threshold"].format(threshold=own.threshold), ""
+    reason = words["overlap"].format(expected=f"{expected:.2f}", limit=f"{limit:.2f}")
+    if expected < limit:
+        return AMBER, words["doubtful"], reason
+    return GREEN, words["sure"], reason

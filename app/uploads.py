@@ -42,5 +42,5 @@ def find_uploads(paths: Sequence[Path]) -> tuple[list[tuple[Source, Path]], list
 
 
 def hide_path(error: str, source: Source) -> str:
-    """An error, or a name, without the path on the server that it starts with."""
-    return error.removeprefix(f"{source}: ").removeprefix(f"{source}/")
+    """An error, or a name, without the path on the server."""
+    return error.removeprefix(f"{source}: ").replace(f"{source}/", "")

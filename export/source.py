@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.graph import count_gflop
-from inference.contract import Contract
+from inference.contract import UNFITTED, Contract
 from inference.errors import InputError
 from training.networks.unet import Arch, UNet, require_size
 from training.weights import open_network
@@ -30,9 +30,9 @@ class ContractChanges:
     fill_holes: bool | None = None
 
     def apply(self, contract: Contract) -> Contract:
-        """The contract with these changes."""
+        """The contract with these changes; what was fitted to others goes."""
         chosen = {key: value for key, value in vars(self).items() if value is not None}
-        return dataclasses.replace(contract, **chosen)
+        return dataclasses.replace(contract, **({**UNFITTED, **chosen} if chosen else {}))
 
 
 AS_TRAINED = ContractChanges()

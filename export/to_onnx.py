@@ -46,6 +46,9 @@ def to_onnx(
         f"{target}: verified, largest difference in probability {difference:.1e}, "
         f"{target.stat().st_size / 1e6:.1f} MB"
     )
+    say(
+        "so that it says which outlines to check, fit it: python -m export.fit_confidence MODEL DATA"
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import gradio as gr
 from app.errors import readable, words
 from app.service import Comparison, Service
 from app.tabs.languages import LANGUAGES, LanguageSwitch
-from app.tabs.shared import PRIVATE, Upload, add_examples
+from app.tabs.shared import PRIVATE, Upload, add_examples, add_upload
 
 
 def lay_out_comparison(service: Service, switch: LanguageSwitch) -> set[str]:
@@ -26,9 +26,7 @@ def lay_out_comparison(service: Service, switch: LanguageSwitch) -> set[str]:
     with gr.Row():
         first = gr.Dropdown(names, value=names[0], label=LANGUAGES("first"))
         second = gr.Dropdown(names, value=names[1], label=LANGUAGES("second"))
-    photograph = gr.Image(
-        label=LANGUAGES("photograph"), elem_id="compared", height=300, sources="upload"
-    )
+    photograph = add_upload("compared")
     examples, served = add_examples(photograph)
     figures = gr.Markdown(elem_id="figures", elem_classes="table")
     with gr.Row():

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.errors import words
-from app.i18n import CHINESE, COOKIE, ENGLISH
+from app.i18n import CHINESE, ENGLISH
 
 LANGUAGES = gr.I18n(**{"en": ENGLISH, "zh": CHINESE, "zh-CN": CHINESE, "zh-TW": CHINESE})
 SCRIPT = Path(__file__).parents[1] / "languages.js"
@@ -31,7 +31,6 @@ class LanguageSwitch:
             html_template=TEMPLATE,
             js_on_load=SCRIPT.read_text(encoding="utf-8"),
             elem_id="languages",
-            cookie=COOKIE,
         )
         self.changed: Any = switch.select
         self._tabs: dict[str, gr.Tab] = {}

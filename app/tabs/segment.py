@@ -19,7 +19,7 @@ from app.prediction import (
 from app.service import Service
 from app.tabs.correct import CorrectionView
 from app.tabs.languages import LANGUAGES, LanguageSwitch
-from app.tabs.shared import HIDDEN, PRIVATE, Upload, add_examples, add_knobs
+from app.tabs.shared import HIDDEN, PRIVATE, Upload, add_examples, add_knobs, add_upload
 from app.traffic_light import judge_outline
 
 FORGET = 3300  # seconds for which a prediction is kept
@@ -43,12 +43,12 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
     kept = gr.State(None, time_to_live=FORGET)
     with gr.Column(elem_id="one"):
         with gr.Column(elem_id="given"):
-            photograph = gr.Image(
-                label=LANGUAGES("photograph"), elem_id="photograph", height=300, sources="upload"
-            )
+            photograph = add_upload("photograph")
             examples, served = add_examples(photograph)
         with gr.Column(elem_id="found"):
-            light = gr.Markdown(elem_id="light", elem_classes=["light"], min_height=48)
+            light = gr.Markdown(
+                LANGUAGES("photo_first"), elem_id="light", elem_classes=["light"], min_height=48
+            )
             with gr.Tabs(overflow_behavior="wrap"):
                 with switch.name_tab("outline"):
                     outline = gr.Image(elem_id="outline", **SHOWN)
@@ -71,7 +71,8 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
         path = Path(upload["path"])
         with readable(path, request):
             prediction = predict(service.segmenter, path)
-        return prediction, draw_heat(prediction), gr.Accordion(open=False)
+        heat = gr.Image(draw_heat(prediction), alt_text=words(request)["heat"])
+        return prediction, heat, gr.Accordion(open=False)
 
     def show(
         kept: Prediction | None, threshold: float, largest: bool, holes: bool, request: gr.Request
@@ -93,9 +94,10 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
         scale: float | None,
         request: gr.Request,
     ) -> tuple[Any, ...]:
-        if kept is None:
-            return gr.Markdown("", elem_classes=["light"]), "", gr.Files(None, visible=False)
         say = words(request)
+        if kept is None:
+            nothing = gr.Markdown(say["photo_first"], elem_classes=["light"])
+            return nothing, "", gr.Files(None, visible=False)
         with readable(kept.path, request):
             mm_per_pixel = check_scale(scale, say)
             lesion = kept.cut(threshold, largest, holes).lesion

@@ -18,6 +18,17 @@ HIDDEN: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 Upload = dict[str, Any] | None  # its file is at "path"
 
 
+def add_upload(name: str) -> gr.Image:
+    """The place for a photograph."""
+    return gr.Image(
+        label=LANGUAGES("photograph"),
+        placeholder=LANGUAGES("drop"),  # type: ignore[arg-type]  # the browser translates it
+        elem_id=name,
+        height=300,
+        sources="upload",
+    )
+
+
 def add_examples(photograph: gr.Image) -> tuple[gr.Accordion, set[str]]:
     """Adds the examples, which fold away.
 
@@ -25,7 +36,9 @@ def add_examples(photograph: gr.Image) -> tuple[gr.Accordion, set[str]]:
         The fold, and the examples where the page serves them from.
     """
     with gr.Accordion(LANGUAGES("examples"), elem_classes="examples") as fold:
-        gr.Examples([[str(path)] for path in EXAMPLES], photograph, label="", **PRIVATE)
+        gr.Examples(
+            [[str(path)] for path in EXAMPLES], photograph, label=LANGUAGES("examples"), **PRIVATE
+        )
     return fold, {save_file_to_cache(path, photograph.GRADIO_CACHE) for path in EXAMPLES}
 
 

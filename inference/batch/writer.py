@@ -65,10 +65,15 @@ class Writer:
         refuse_links(self.output, stem)
         written = write_products(lesion, self.output / stem, self.save)
         mask = written["mask"].relative_to(self.output).as_posix() if "mask" in written else ""
-        height, width, area = lesion.height, lesion.width, lesion.lesion.area
-        percent = round(100 * area / (height * width), 3)
-        row = MaskRow(str(lesion.source), mask, width, height, area, percent, *judge(lesion))
+        row = describe(lesion, str(lesion.source), mask)
         return Done(row, lesion.measures if "csv" in self.save else None)
+
+
+def describe(lesion: Segmentation, image: str, mask: str) -> MaskRow:
+    """The line of masks.csv for an image, by the names of its file and of its mask's."""
+    height, width, area = lesion.height, lesion.width, lesion.lesion.area
+    percent = round(100 * area / (height * width), 3)
+    return MaskRow(image, mask, width, height, area, percent, *judge(lesion))
 
 
 def judge(lesion: Segmentation) -> tuple[float | None, str, str]:
