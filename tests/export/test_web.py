@@ -169,7 +169,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_masks_are_those_of_python(browser: Any, address: str, photos: list[Path]) -> None:
-    """Pixel for pixel; of large JPEGs Python decodes less, which moves an outline by a pixel."""
+    """As Python decodes in full; at once it decodes large JPEGs at half their size, a pixel apart."""
     page = visit(browser, address, bypass_csp=True)
     model = load()
     assert len(photos) >= 24
@@ -180,7 +180,7 @@ def test_masks_are_those_of_python(browser: Any, address: str, photos: list[Path
         whole = model.segment(read_image(path))
         assert mask.shape == whole.mask.shape and mask.any()
         assert find_iou(mask, whole.mask) > 0.9999, path.name
-        assert find_iou(mask, model.segment(path).mask) > 0.998, path.name
+        assert find_iou(mask, model.segment(path).mask) > 0.98, path.name
         assert found["area"] == mask.sum()
         assert found["largest"] == pytest.approx(whole.measures.largest_diameter_px, abs=0.5)
 
