@@ -82,7 +82,7 @@ def test_no_event_takes_a_foreign_path(
     (segment,) = (number for number, _, types in find_events(visitor) if types == ["image"])
     shown = other.ask(segment, [{"path": theirs}])
     assert shown["success"]
-    result = shown["output"]["data"][1]["path"]
+    result = shown["output"]["data"][1]["value"]["path"]
     link = tmp_path / "link.jpg"
     os.symlink(photographs[0], link)
     own = visitor.upload(photographs[0])
@@ -128,7 +128,8 @@ def test_the_canvas_may_send_anything(visitor: Visitor, photographs: list[Path])
         for name, data in (("input", [None]), ("select", [])):
             answer = visitor.ask(events[name], data, given)
             error = answer["output"]["error"]
-            assert not answer["success"] and ("reload the page" in error or "two points" in error)
+            reasons = ("reload the page", "two points", "cannot be accessed")  # gradio's own
+            assert not answer["success"] and any(reason in error for reason in reasons)
     stroke = {"adds": True, "radius": 3, "points": [[9, 9]]}
     assert visitor.ask(events["input"], [None], {"strokes": [stroke]})["success"]
 
