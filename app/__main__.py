@@ -51,7 +51,7 @@ def app(
             segments; all can be compared.
         host: Address to listen on; 0.0.0.0 lets other machines in: then set APP_AUTH.
         port: Port to listen on.
-        threads: Cores that the model computes on; default: all.
+        threads: CPU cores to use; default: all.
         mcp: Also offer the endpoints to language models, by the Model Context Protocol.
         allowed_hosts: Names that the server has, as in demo.example.org; requests for others are refused.
             Default: those of this machine and `host`; any name with 0.0.0.0.

@@ -29,7 +29,7 @@ def add_endpoints(service: Service, queue: bool = True) -> None:
         threshold: float = contract.threshold,
         largest_region: bool = contract.largest_region,
         fill_holes: bool = contract.fill_holes,
-    ) -> tuple[str, str, str, dict[str, float]]:
+    ) -> tuple[str, str, str, dict[str, Any]]:
         """Outlines the lesion in a dermoscopic photograph. Not a medical device.
 
         Args:
@@ -40,14 +40,21 @@ def add_endpoints(service: Service, queue: bool = True) -> None:
 
         Returns:
             Files of the mask (PNG, 0 or 255, the photograph's size), of the outline on the photograph
-            (JPEG) and of the outline as GeoJSON; and measures of the lesion, in pixels.
+            (JPEG) and of the outline as GeoJSON; and measures of the lesion, in pixels, with the Jaccard
+            index that the outline is expected to reach, whether a person should check it, and a warning
+            if the photograph shows no lesion; null is unknown, or none.
         """
         if not image:
             raise InputError("no image: upload a photo")
         lesion = service.segmenter.segment(Path(image))
         lesion = lesion.cut(threshold, largest_region, fill_holes)
         mask, overlay, geojson = map(str, service.save(lesion, Path(image).stem))
-        return mask, overlay, geojson, lesion.measures._asdict()
+        judged = {
+            "expected_jaccard": lesion.expected_jaccard,
+            "check": lesion.needs_check,
+            "warning": lesion.warning,
+        }
+        return mask, overlay, geojson, {**lesion.measures._asdict(), **judged}
 
     @explained
     def segment_all(images: list[str]) -> tuple[str, list[dict[str, str]]]:

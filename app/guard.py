@@ -44,7 +44,7 @@ MAX_UPLOADS = 2_000_000_000  # of all files of one upload; gradio limits each
 MAX_IMAGE = 50_000_000  # of one image, and what surrounds it
 MIN_FREE = 500_000_000  # bytes on the disk, below which nothing more is taken
 MAX_PENDING = 100  # answers that one session has asked for and not fetched
-MAX_SESSIONS = 2000  # whose answers wait; the oldest are forgotten
+MAX_SESSIONS = 1000  # whose answers wait; the oldest are forgotten
 
 # What gradio raises for a body that is JSON, but none that it knows.
 MALFORMED = (
@@ -193,10 +193,9 @@ def make_room(queue: Any, session: str | None) -> None:
     waiting = queue.pending_event_ids_session
     if len(waiting.get(session, ())) >= MAX_PENDING:
         raise RequestError(429, f"{MAX_PENDING} answers wait to be fetched; fetch them first")
-    while len(waiting) > MAX_SESSIONS:
-        oldest = next(iter(waiting))
-        del waiting[oldest]
-        queue.pending_messages_per_session.pop(oldest, None)
+    for sessions in (waiting, queue.pending_messages_per_session):
+        while len(sessions) > MAX_SESSIONS:
+            del sessions[next(iter(sessions))]
 
 
 def find_path(scope: Scope) -> str:

@@ -27,7 +27,7 @@ from inference.runtime.providers import AUTO, Provider
 Item = TypeVar("Item")
 
 # Control characters but for line feed and tab, line separators, marks that turn the direction of text,
-# and bytes of names that are no UTF-8.
+# and bytes of names that are not UTF-8.
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 CRASHED = 70  # the exit code of a fault in the program, as sysexits.h numbers it
 
@@ -105,6 +105,15 @@ TtaOption = Annotated[
         name="tta",
         aliases=("--flips",),
         help="Test-time augmentation: average over the image and its three flips; 4 times slower.",
+    ),
+]
+ThresholdOption = Annotated[
+    float | None,
+    arg(
+        name="threshold",
+        metavar="P",
+        help="A pixel is lesion if its probability is above P.",
+        help_behavior_hint="(default: the model's own, usually 0.5)",
     ),
 ]
 Threads = Annotated[

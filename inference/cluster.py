@@ -82,7 +82,9 @@ def compute(
     with ray.init(address, log_to_driver=False, logging_level=logging.WARNING):
         workers = int(ray.cluster_resources().get("CPU", 0)) // cores
         if not workers:
-            raise InputError(f"--cores {cores}: no machine of the cluster has so many; give fewer")
+            raise InputError(
+                f"--cores {cores}: no machine of the cluster has that many; give fewer"
+            )
         items = [
             {"number": number, "image": encode(source), "stem": encode(job.stems[source])}
             for number, source in enumerate(job.hand_out())

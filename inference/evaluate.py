@@ -23,6 +23,7 @@ from inference.cli import (
     MaskLevelsOption,
     ProviderOption,
     Threads,
+    ThresholdOption,
     TtaOption,
     run,
     warn,
@@ -52,6 +53,7 @@ def evaluate(
     ensemble: EnsembleOption = (),
     tta: TtaOption = False,
     mask_levels: MaskLevelsOption = None,
+    threshold: ThresholdOption = None,
 ) -> None:
     """Score a model, or a folder of predicted masks, against the true masks.
 
@@ -65,6 +67,8 @@ def evaluate(
     """
     if model and predictions:
         raise InputError("--model and --predictions: only one of them can be scored; leave one out")
+    if predictions and threshold is not None:
+        raise InputError(f"--threshold {threshold}: masks have none left; leave it out")
     threads = choose_threads(threads)
     pairs = find_pairs(images, masks)
     if predictions:
@@ -74,8 +78,11 @@ def evaluate(
     else:
         if model is None:
             warn_of_training_images(pairs)
-        segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta)
-        scores = score_model(segmenter, pairs, threads, mask_levels)
+        segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta, threshold)
+        scores = {
+            "threshold": segmenter.contract.threshold,
+            **score_model(segmenter, pairs, threads, mask_levels),
+        }
     console = Console()
     console.print(make_table(scores))
     if doubt := scores.get("doubt"):

@@ -114,8 +114,8 @@ def is_held(path: Path) -> bool:
 def explain_lock(path: Path, fix: str) -> InputError:
     """The error of a run that finds a folder held."""
     return InputError(
-        f"{path.parent}: another run is at work there ({describe_owner(path)}); wait for it, or {fix}; "
-        f"if it has ended, delete {path}"
+        f"{path.parent}: another run is using this folder ({describe_owner(path)}); wait for it, or "
+        f"{fix}; if it has ended, delete {path}"
     )
 
 
@@ -128,7 +128,7 @@ def describe_owner(path: Path) -> str:
 
 
 def read_owner(path: Path) -> dict[str, object]:
-    """What a lock says of its owner; empty if it has just been made, or is no lock."""
+    """What a lock says of its owner; empty if it has just been made, or is not a lock."""
     with suppress(OSError, ValueError, RecursionError):
         owner = json.loads(path.read_bytes()[:4096])
         return owner if isinstance(owner, dict) else {}

@@ -171,7 +171,7 @@ def test_set_up_installs_extras_that_there_are(folder: Path) -> None:
     assert [call[0] for call in calls] == ["python", "pip", "pip"]
     for call in calls:
         check(call)
-    assert calls[1][-1] == "."
+    assert calls[1][-1] == ".[jpeg]"
     named = re.fullmatch(r"\.\[(.+)\]", calls[2][-1])
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert named and set(named[1].split(",")) <= set(extras["optional-dependencies"])

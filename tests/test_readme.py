@@ -88,10 +88,10 @@ def headings(page: str) -> list[tuple[str, str]]:
 
 
 def links(page: str) -> list[str]:
-    """What it links to, but for the other language; a section of its own by its number."""
+    """What it links to, a page of either language alike; a section of its own by its number."""
     sections = [title.lower().replace(" ", "-") for _, title in headings(page)]
     return sorted(
-        str(sections.index(target[1:])) if target.startswith("#") else target
+        str(sections.index(target[1:])) if target.startswith("#") else target.replace(".zh-CN", "")
         for target in re.findall(r"\]\(([^)]+)\)", page)
         if not target.startswith("README")
     )

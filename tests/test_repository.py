@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.source_tree import MODULES
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -160,3 +162,28 @@ def test_names_in_the_guide_are_names_in_the_code() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make (\w+)", guide):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def read_tree(page: str) -> dict[str, str]:
+    """What each file of a tree is for, by its path; folders end in a slash and indent what they hold."""
+    (tree,) = re.findall(r"## Every file\n.*?```\n(.*?)```", page, re.DOTALL)
+    phrases: dict[str, str] = {}
+    folders: list[str] = []
+    for line in tree.splitlines():
+        name, phrase = line.split(maxsplit=1)
+        depth = (len(line) - len(line.lstrip())) // 2
+        folders[depth:] = [name]
+        if not name.endswith("/"):
+            phrases["".join(folders)] = phrase
+    return phrases
+
+
+def test_the_guide_lists_every_module() -> None:
+    listed = read_tree((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES.values()
+        if path.stat().st_size  # an empty __init__.py says nothing
+    }
+    assert modules - listed.keys() == set(), "CONTRIBUTING.md, Every file: add a line for these"
+    assert listed.keys() - modules == set(), "CONTRIBUTING.md, Every file: these are gone"

@@ -51,7 +51,7 @@ class TrainConfig:
     checkpoint was trained on, or your scores will be too good."""
     teachers: tuple[Path, ...] = ()
     """Checkpoints to learn from as well (knowledge distillation): their mean prediction is blended into
-    each mask. What holds for --init and test images holds for them too."""
+    each mask. As with --init, your test images must not be among those they were trained on."""
     teacher_share: float = 0.5
     """Share of the teachers in what is learnt; the rest is the mask."""
     recipe: Recipe = "default"

@@ -36,25 +36,37 @@ from training.data.split import SPLITS
 from training.data.tables import read_groups, read_pairs, read_splits
 from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
 
+OPTIONAL = "(optional)"
+Table = Annotated[Path | None, tyro.conf.arg(metavar="CSV", help_behavior_hint=OPTIONAL)]
+Count = Annotated[int, tyro.conf.arg(metavar="N")]
+
 ANNOTATED = ".annotated"  # in the data set: masks drawn from --annotations
 
 
 def prepare(
     raw: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RAW")],
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
-    masks: Path | None = None,
-    mask_suffix: str = "",
-    annotations: Path | None = None,
-    classes: tuple[str, ...] = (),
-    pairs: Path | None = None,
-    split: Path | None = None,
-    also: tuple[Path, ...] = (),
-    groups: Path | None = None,
-    folds: int = 0,
-    size: int = DEFAULT_SIZE,
+    masks: Annotated[
+        Path | None, tyro.conf.arg(metavar="MASKS", help_behavior_hint=OPTIONAL)
+    ] = None,
+    mask_suffix: Annotated[str, tyro.conf.arg(metavar="END", help_behavior_hint=OPTIONAL)] = "",
+    annotations: Annotated[
+        Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint=OPTIONAL)
+    ] = None,
+    classes: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]", help_behavior_hint=OPTIONAL)
+    ] = (),
+    pairs: Table = None,
+    split: Table = None,
+    also: Annotated[
+        tuple[Path, ...], tyro.conf.arg(metavar="RAW [RAW ...]", help_behavior_hint=OPTIONAL)
+    ] = (),
+    groups: Table = None,
+    folds: Count = 0,
+    size: Count = DEFAULT_SIZE,
     arch: Arch | Literal["any"] = "any",
-    seed: int = 0,
-    workers: int = 0,
+    seed: Count = 0,
+    workers: Count = 0,
 ) -> int:
     """Check, split (70/10/20, or as you did) and cache folders of images and masks for training.
 
@@ -77,8 +89,8 @@ def prepare(
             folders, as both show the same lesion.
         groups: CSV of name,group: photos of one lesion, never divided between splits. Near duplicates
             are added to them, found by perceptual hash.
-        folds: Deal train and valid out to so many folds for cross-validation, groups as a whole: see
-            --fold of training.train; 0: none.
+        folds: Also divide train and valid into N folds for cross-validation, keeping groups together:
+            see --fold of training.train; 0: none.
         size: Side of the cached images in pixels: the --size of the training.
         arch: Network that will be trained, which --size must suit; any: all of them.
         seed: Random seed of the split; the same seed gives the same split on every machine.
@@ -134,7 +146,7 @@ def prepare(
     for remark in remark_on_splits(intact, manifest):
         say(remark)
     for kind, count in count_rewritten(intact).items():
-        say(f"masks written anew as grey PNG of 0 and 255: {count} ({kind})")
+        say(f"masks rewritten as grey PNG of 0 and 255: {count} ({kind})")
     for problem in problems:
         say(f"left out: {problem}")
     if problems:

@@ -23,13 +23,15 @@ IMAGES = "ISIC2018_Task1-2_Training_Input"
 MASKS = "ISIC2018_Task1_Training_GroundTruth"
 MIN_SIDE = 64  # pixels
 
+Count = Annotated[int, tyro.conf.arg(metavar="N")]
+
 
 def synthesize(
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")],
-    images: int = 60,
-    seed: int = 0,
-    height: int = 384,
-    width: int = 512,
+    images: Count = 60,
+    seed: Count = 0,
+    height: Count = 384,
+    width: Count = 512,
 ) -> None:
     """Write made-up images and masks into a folder, laid out as in the ISIC 2018 challenge, Task 1.
 

@@ -94,7 +94,7 @@ def take_weights(network: UNet, config: TrainConfig) -> None:
     assert config.init
     if config.out.absolute() in config.init.absolute().parents:
         raise InputError(
-            f"--init {config.init}: lies in --out {config.out}, which will be moved aside; "
+            f"--init {config.init}: is inside --out {config.out}, which will be renamed; "
             "give another --out"
         )
     trained, _ = open_network(config.init)

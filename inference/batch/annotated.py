@@ -46,7 +46,7 @@ def read_masks(results: Results) -> Iterator[Annotated]:
         _, done = item
         folder = PurePosixPath(done.row.mask).parent
         name = PurePosixPath(*Path(done.row.image).parts).name
-        # Names that are no UTF-8 would make no text file.
+        # Names that are not UTF-8 cannot be written to a text file.
         file = os.fsencode(str(folder / name)).decode("utf-8", "replace")
         return Annotated(file, read_mask(results.output / done.row.mask))
 

@@ -16,6 +16,7 @@ from inference.batch.remarks import remark_on_outlines
 from inference.batch.tables import write_table
 from inference.batch.writer import Done, MaskRow
 from inference.cli import escape_line, track, warn
+from inference.contract import Contract
 from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
@@ -78,6 +79,11 @@ class Job:
         self.kept = len(self.finished)
         self.stamps: dict[Source, str] = {}
 
+    @property
+    def threshold(self) -> float:
+        """Of the masks of this run: the model's, or the one that was asked for."""
+        return Contract.from_json(self.fingerprint["contract"]).threshold
+
     def hand_out(self) -> Iterator[Source]:
         """Yields what is waiting, each stamped before it is read."""
         for source in self.waiting:
@@ -133,6 +139,7 @@ class Job:
     def _summarise(self, stages: Mapping[str, float]) -> dict[str, Any]:
         seconds = time.perf_counter() - self.start
         return {
+            "threshold": self.threshold,
             "images": len(self.finished),
             "errors": len(self.failed),
             "passed_over": len(self.passed),
@@ -157,7 +164,8 @@ class Job:
             self.options.mm_per_pixel,
             threads,
         )
-        write_table(self._place("masks.csv"), MaskRow._fields, (image.row for _, image in done))
+        rows = ((*image.row, self.threshold) for _, image in done)
+        write_table(self._place("masks.csv"), (*MaskRow._fields, "threshold"), rows)
         write_table(self._place("errors.csv"), Failure._fields, results.failures)
         for name, overview in OVERVIEWS.items():
             if name in self.options.save:

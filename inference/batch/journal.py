@@ -86,8 +86,8 @@ class ResumeJournal:
                 begun = entry["settings"]
             if "stem" in entry and begun is None:
                 raise InputError(
-                    f"{path}: lacks the line with its settings, so which model it is of is unknown; "
-                    "leave --resume out, or give another --output folder"
+                    f"{path}: has lost the line with its settings, so it is unknown which model made "
+                    "the masks; leave --resume out, or give another --output folder"
                 )
             settings = fingerprint if begun is None else begun
             if others := [name for name in fingerprint if settings.get(name) != fingerprint[name]]:

@@ -10,7 +10,14 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from inference.batch.overviews import OVERVIEWS
-from inference.cli import EnsembleOption, JsonFile, ModelOption, ProviderOption, TtaOption
+from inference.cli import (
+    EnsembleOption,
+    JsonFile,
+    ModelOption,
+    ProviderOption,
+    ThresholdOption,
+    TtaOption,
+)
 from inference.errors import InputError
 from inference.masks.formats.registry import FORMATS
 from inference.models import SHIPPED
@@ -48,6 +55,7 @@ class SegmentOptions:
     provider: ProviderOption = "auto"
     ensemble: EnsembleOption = ()
     tta: TtaOption = False
+    threshold: ThresholdOption = None
     json_file: JsonFile = None
     resume: bool = False
     mm_per_pixel: Annotated[float | None, arg(metavar="MM", help_behavior_hint="(optional)")] = None
@@ -84,7 +92,8 @@ class SegmentOptions:
         Args:
             provider: in place of the option, where it is known what auto becomes.
         """
-        return Segmenter(self.model, threads, provider or self.provider, self.ensemble, self.tta)
+        opened = provider or self.provider
+        return Segmenter(self.model, threads, opened, self.ensemble, self.tta, self.threshold)
 
 
 # As parameters of a command: images by position, the options without a prefix.

@@ -130,11 +130,11 @@ def require_images(given: object, images: Iterable[object], passed: list[PassedO
 
 def describe_passed(passed: Iterable[PassedOver]) -> str:
     """One line for all files that were passed over."""
-    names = list(dict.fromkeys(passed))
-    kinds = ", ".join(sorted({each.kind for each in names}))
+    each = list(dict.fromkeys(passed))
+    kinds = ", ".join(sorted({one.kind for one in each}))
     return (
-        f"passed over {len(names)} files that look like images ({kinds}), the first is "
-        f"{names[0].name}: convert them to PNG or JPEG, or name them by their format"
+        f"passed over what looks like an image but cannot be taken: {len(each)} ({kinds}), the first is "
+        f"{each[0].error}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What OpenCV does not do right with TIFF files is mended in their bytes, or refused."""
+"""What OpenCV does not do right with TIFF files is corrected in the file's bytes, or refused."""
 
 from __future__ import annotations
 

@@ -53,10 +53,12 @@ def trace(probability: np.ndarray, height: int, width: int, threshold: float) ->
         probability: (S, S) float32 in [0, 1].
     """
     size = probability.shape[1]
+    if width <= max(BLOCK, size):  # no less work than stretching: a strip has a million rows
+        return find_runs(stretch(probability, height, width) > threshold)
     margins = np.full((height, size + 2), -1, np.float32)  # with a background column on either side
     margins[:, 1:-1] = stretch(probability, height, size) - np.float32(threshold)
     at = np.abs(margins) < 4 * ROUNDING
-    if width < BLOCK or (at[:, 1:] & at[:, :-1]).any():  # a line along the threshold
+    if (at[:, 1:] & at[:, :-1]).any():  # a line along the threshold
         return find_runs(stretch(probability, height, width) > threshold)
     inside = margins > 0
     row, gap = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), size + 1)

@@ -25,7 +25,7 @@ SLACK = 1e-3  # beyond 0 and 1, for rounding in float16 and INT8
 
 
 class OutputError(InputError):
-    """A model computed something that is no probability."""
+    """A model computed something that is not a probability."""
 
 
 def stamp_digest(content: bytes) -> bytes:
@@ -67,7 +67,7 @@ def require_signature(
     """Raises InputError unless a model takes `image` and gives `probability`, at its contract's size.
 
     Args:
-        sides: of the input, without the batch; a side that is no int can be any.
+        sides: of the input, without the batch; a side that is not an int can be any.
     """
     if list(inputs) != ["image"] or list(outputs) != ["probability"]:
         raise InputError(
@@ -82,7 +82,7 @@ def require_signature(
 
 
 def check_output(path: Path, compute: Compute) -> Compute:
-    """The same computation, which raises OutputError for an answer that is no probability."""
+    """The same computation, which raises OutputError for an answer that is not a probability."""
 
     def compute_checked(images: np.ndarray) -> np.ndarray:
         found = compute(images)

@@ -32,6 +32,7 @@ class Segmenter:
         provider: what computes: cpu, openvino, cuda, tensorrt, cann; auto takes the fastest that works.
         ensemble: further model files; the probabilities of all are averaged.
         tta: test-time augmentation: average over the image and its flips, 4 times the work.
+        threshold: in place of the contract's.
 
     Attributes:
         path: of the (first) model file.
@@ -39,7 +40,8 @@ class Segmenter:
         contract: the input's size, the threshold, the clean-up.
 
     Raises:
-        InputError: a file is missing or not a model, or the contracts of an ensemble differ.
+        InputError: a file is missing or not a model, the contracts of an ensemble differ, or the
+            threshold is not between 0 and 1.
         ProviderError: the provider is not installed or cannot run this model.
     """
 
@@ -50,13 +52,18 @@ class Segmenter:
         provider: Provider = "auto",
         ensemble: Sequence[str | Path] = (),
         tta: bool = False,
+        threshold: float | None = None,
     ) -> None:
+        if threshold is not None and not 0 < threshold < 1:
+            raise InputError(f"--threshold {threshold}: must be between 0 and 1, as in 0.4")
         self.path = Path(path)
         first = open_session(self.path, threads, provider)
         self.provider, self.contract = first.provider, first.contract
         self._paths = [self.path, *map(Path, ensemble)]
         further = [open_session(each, threads, self.provider) for each in self._paths[1:]]
         require_same_contract(self._paths, [first, *further])
+        if threshold is not None:
+            self.contract = dataclasses.replace(self.contract, threshold=threshold)
         self._tta = tta
         self._compute: Compute = first.compute
         if further:
@@ -110,9 +117,10 @@ def load(
     provider: Provider = "auto",
     ensemble: Sequence[str | Path] = (),
     tta: bool = False,
+    threshold: float | None = None,
 ) -> Segmenter:
     """Opens a model, by default the one that ships; arguments and errors as in `Segmenter`."""
-    return Segmenter(path, threads, provider, ensemble, tta)
+    return Segmenter(path, threads, provider, ensemble, tta, threshold)
 
 
 def require_same_contract(paths: Sequence[Path], sessions: Sequence[Session]) -> None:

@@ -24,7 +24,7 @@ class Opened(NamedTuple):
     Attributes:
         contract: as JSON; None if the file has none.
         inputs, outputs: their names.
-        sides: of the input, without the batch; one that is no int can be any.
+        sides: of the input, without the batch; one that is not an int can be any.
     """
 
     compute: Compute

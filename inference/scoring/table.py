@@ -12,11 +12,12 @@ from inference.scoring.metrics import FAILURE, METRICS
 
 
 def make_table(scores: dict[str, Any]) -> Table:
-    """Formats what `summarise` returned.
+    """Formats what `summarise` returned, and the threshold that masks were cut at if there was one.
 
     Means over images with their 95 % intervals beside the pooled scores; groups and failures below.
     """
-    table = Table(title=f"{scores['images']} images", caption_justify="left")
+    cut = f", threshold {scores['threshold']:g}" if "threshold" in scores else ""
+    table = Table(title=f"{scores['images']} images{cut}", caption_justify="left")
     for heading in ("score", "per image", "95 % interval", "pooled"):
         table.add_column(heading, justify="left" if heading == "score" else "right")
     for name in METRICS:

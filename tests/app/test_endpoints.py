@@ -28,7 +28,7 @@ def test_segment(client: Client, photographs: list[Path], model: Path, tmp_path:
     segment([str(photographs[1])], SegmentOptions(model, tmp_path))
     assert Path(mask).read_bytes() == (tmp_path / "lesion-1_segmentation.png").read_bytes()
     assert Path(overlay).suffix == ".jpg" and Path(geojson).suffix == ".geojson"
-    assert measures["area_px"] > 0
+    assert measures["area_px"] > 0 and measures["check"] is None and "warning" in measures
 
 
 def test_segment_all(client: Client, photographs: list[Path], tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_password_holds_for_every_door(
                 assert http.get(f"/gradio_api/{path}").status_code == 401
             for path in ("/monitoring", "/monitoring/summary", "/config", "/gradio_api/info"):
                 assert http.get(path).status_code == 401
-            long = b"[" * 2_000_000
+            long = b"[" * 2_000_000  # refused by its length alone
             for path in ("/login", "/gradio_api/queue/join", "/gradio_api/run/segment"):
                 assert http.post(path, content=long).status_code == 413
             image = encode(photographs[0])

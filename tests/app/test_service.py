@@ -27,7 +27,7 @@ from app.prediction import (
     shrink_mask,
     write_figure,
 )
-from app.service import FIRST_ALONE, SECOND_ALONE, Service
+from app.service import FIRST_ALONE, SECOND_ALONE, Service, delete_old
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.evaluate import evaluate
@@ -261,6 +261,18 @@ def test_old_uploads_and_what_killed_servers_left_go(
             break
     assert not aborted.exists()
     service.close()
+
+
+def test_old_files_go_with_their_folders_and_examples_stay(tmp_path: Path) -> None:
+    for name in ("uploads/0a/lesion.jpg", "uploads/0b/example.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"")
+    delete_old(tmp_path, 3600)
+    assert len(list(tmp_path.rglob("*.jpg"))) == 2
+    for _ in range(3):  # a folder's own time is that when its last file went
+        delete_old(tmp_path, -1, {str(tmp_path / "uploads" / "0b" / "example.jpg")})
+    left = sorted(path.name for path in tmp_path.rglob("*"))
+    assert left == ["0b", "example.jpg", "uploads"]
 
 
 def test_what_visitors_write_is_shown_literally_and_folders_are_not_shown() -> None:

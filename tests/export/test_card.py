@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from export.card import write_card
+from export.card_sections import describe_doubt
 from export.recipe import describe_recipe, to_command
 from export.to_onnx import to_onnx
 from inference.contract import Contract
@@ -54,7 +55,8 @@ def test_every_figure_of_the_card_is_measured(
     assert f"{weights / 1e6:.2f} M parameters" in card
     evaluate(data / "test", data / "test_GT", model=model, json_file=tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert json.loads(model.with_suffix(".scores.json").read_text()) == scores
+    written = json.loads(model.with_suffix(".scores.json").read_text())
+    assert scores == {"threshold": 0.5, **written}
     row = next(line for line in card.splitlines() if line.startswith("| test, "))
     assert f"{scores['dice']:.4f}" in row and f"{scores['pooled']['dice']:.4f}" in row
     for heading in ("30 % darker", "largest region", "| second ", "reference, width 64"):
@@ -122,3 +124,21 @@ def test_a_command_is_whole() -> None:
     expected = "--data 'my data' --out runs/a --recipe reference --width 8 --tta"
     assert to_command(config.to_dict()) == f"python -m training.train {expected}"
     assert read_config(shlex.split(expected)) == config
+
+
+def test_the_card_says_how_well_doubt_finds_failures() -> None:
+    doubt = {
+        "auroc": 0.9174,
+        "found": {"10%": 0.66, "20%": None, "30%": 0.93},
+        "calibration_error": 0.0123,
+        "suspected": 0.044,
+    }
+    scores = {
+        ("test", "", "a.onnx"): {"failure_rate": 0.08, "doubt": doubt},
+        ("test", "", "old.onnx"): {"failure_rate": 0.09},
+    }
+    _, _, row = describe_doubt(scores).splitlines()
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == ["test, isic2018, `a.onnx`", *"8.0% 66% - 93% 0.917 0.012 4.4%".split()]
+    del scores["test", "", "a.onnx"]
+    assert "no such figure" in describe_doubt(scores)

@@ -223,7 +223,7 @@ def test_masks_are_compared_in_a_runtime_that_opens_both(
 
 
 def test_int8_is_converted_to_nothing(quantized: Path, data: Path, tmp_path: Path) -> None:
-    target, said = tmp_path / "again.onnx", "is INT8 already; give the float32 file"
+    target, said = tmp_path / "again.onnx", "is INT8 already.* give the float32 file"
     with pytest.raises(InputError, match=said):
         to_int8(quantized, target, data / "test")
     with pytest.raises(InputError, match=said):

@@ -93,8 +93,27 @@ def test_model_scores_as_its_masks_do(data: Path, model: Path, tmp_path: Path) -
     segment([str(images)], SegmentOptions(model, tmp_path / "made", ("mask", "overlay")))
     evaluate(images, truths, model=model, json_file=tmp_path / "model.json")
     by_masks = score_folder(images, truths, tmp_path / "made", tmp_path / "masks.json")
-    assert json.loads((tmp_path / "model.json").read_text()) == by_masks
+    by_model = json.loads((tmp_path / "model.json").read_text())
+    assert by_model == {"threshold": 0.5, **by_masks}
     assert 0 < by_masks["jaccard"] < 1
+
+
+def test_another_threshold_is_scored_and_reported(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, truths, made = data / "test", data / "test_GT", tmp_path / "made"
+    found = {}
+    for threshold in (None, 0.8):
+        target = tmp_path / "scores.json"
+        evaluate(images, truths, model=model, threshold=threshold, json_file=target)
+        found[threshold] = json.loads(target.read_text())
+        assert f"6 images, threshold {threshold or 0.5}" in capsys.readouterr().out
+    assert (found[None]["threshold"], found[0.8]["threshold"]) == (0.5, 0.8)
+    segment([str(images)], SegmentOptions(model, made, threshold=0.8))
+    evaluate(images, truths, predictions=made, json_file=target)
+    assert json.loads(target.read_text())["dice"] == found[0.8]["dice"] != found[None]["dice"]
+    with pytest.raises(InputError, match=r"--threshold 0\.8: masks have none left"):
+        evaluate(images, truths, predictions=made, threshold=0.8)
 
 
 def test_how_well_doubt_finds_failures(

@@ -51,7 +51,7 @@ def test_of_another_machine_only_age_is_known(tmp_path: Path) -> None:
 def test_a_lock_that_says_nothing_is_held_while_it_is_new(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="another run is at work"):
+    with pytest.raises(InputError, match="another run is using this folder"):
         Lock(tmp_path)
     os.utime(path, (1, 1))
     Lock(tmp_path).release()

@@ -61,6 +61,29 @@ def test_masks_are_those_of_the_model(folder: Path, model: Path, tmp_path: Path)
     }
 
 
+def test_another_threshold_cuts_other_masks_and_is_reported(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    segment([str(folder)], SegmentOptions(model, tmp_path, threshold=0.8, json_file=tmp_path / "s"))
+    assert json.loads((tmp_path / "s").read_text())["threshold"] == 0.8
+    with (tmp_path / "masks.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    segmenter = Segmenter(model)
+    areas = [segmenter.segment(row["image"]).cut(threshold=0.8).lesion.area for row in rows]
+    assert [int(row["lesion_px"]) for row in rows] == areas
+    assert areas != [segmenter.segment(row["image"]).lesion.area for row in rows]
+    assert {row["threshold"] for row in rows} == {"0.8"}
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, float("nan")])
+def test_a_threshold_is_a_probability(
+    threshold: float, folder: Path, model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"^--threshold .*: must be between 0 and 1"):
+        segment([str(folder)], SegmentOptions(model, tmp_path / "out", threshold=threshold))
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_are_the_same_for_any_threads_and_batches(
     folder: Path, model: Path, tmp_path: Path
 ) -> None:

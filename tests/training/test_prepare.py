@@ -143,7 +143,7 @@ def test_broken_pairs_are_named_and_left_out(
     printed = capsys.readouterr().out.replace("\n", " ")
     reasons = {
         "SYNTH_0000000": "is not an image",
-        "SYNTH_0000001": "ends in the middle",
+        "SYNTH_0000001": "copy it again",
         "SYNTH_0000003": "mask is empty",
         "SYNTH_0000004": "image is 128 x 96, mask 127 x 96",
         "SYNTH_0000005": "mask has the level 7",
@@ -289,7 +289,7 @@ def test_a_second_split_is_never_laid_over_the_first(raw: Path, tmp_path: Path) 
     data = tmp_path / "data"
     prepare(raw, data, size=32)
     (data / "manifest.csv").unlink()
-    with pytest.raises(InputError, match="is not of this split"):
+    with pytest.raises(InputError, match="does not belong to this split"):
         prepare(raw, data, size=32, seed=5)
 
 
@@ -333,7 +333,7 @@ def test_folders_of_masks_are_known_by_a_word(
 
 
 def test_the_data_set_does_not_lie_in_the_raw_data(copy: Path) -> None:
-    with pytest.raises(InputError, match="lies in"):
+    with pytest.raises(InputError, match="is inside"):
         prepare(copy, copy / "data", size=32)
 
 

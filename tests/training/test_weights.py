@@ -148,7 +148,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         ):
             take_weights(UNet(config.arch, config.width), config)
     config = make_config(Path("data"), init=tmp_path / "run" / "best.pt", out=tmp_path / "run")
-    with pytest.raises(InputError, match="lies in --out"):
+    with pytest.raises(InputError, match="is inside --out"):
         take_weights(UNet("attunet", 4), config)
     (tmp_path / "text.pt").write_text("no checkpoint")
     config = make_config(Path("data"), init=tmp_path / "text.pt")

@@ -76,7 +76,7 @@ class CacheFiles:
 def open_split(data: Path, split: str, size: int, workers: int = 0) -> Split:
     """Opens a split's cache, after making it if it is missing, out of date or damaged.
 
-    The cache lies in the data set; that of a data set which cannot be written, in the user's own cache.
+    The cache is in the data set, or in the user's own cache folder if the data set cannot be written.
 
     Args:
         size: side of the images and masks, in pixels.
@@ -102,7 +102,7 @@ def open_split(data: Path, split: str, size: int, workers: int = 0) -> Split:
                 made = make_cache(files, pairs, stamps, size, workers)
             except OSError as second:
                 raise InputError(
-                    f"{data}: cannot be written, and a cache elsewhere cannot either ({second}); name a "
+                    f"{data}: cannot be written, nor can a cache elsewhere ({second}); name a "
                     "folder for caches in the environment variable XDG_CACHE_HOME"
                 ) from second
             if made:
@@ -143,7 +143,7 @@ def is_current(files: CacheFiles, stamps: dict[str, str]) -> bool:
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
         return False
     if found != record.get("checksums"):
-        warn(f"{files.images.parent}: the cache {files.record.stem} is damaged; it is made again")
+        warn(f"{files.images.parent}: the cache {files.record.stem} is damaged; making it again")
         return False
     return True
 

@@ -41,7 +41,7 @@ def deal_folds(groups: Iterable[str], count: int, seed: int) -> dict[str, int]:
     if len(members) < count:
         raise InputError(
             f"--folds {count}: there are {len(members)} groups of images in train and valid; "
-            "give a number that is not above it"
+            "give at most that many"
         )
     images = [0] * count
     folds: dict[str, int] = {}
@@ -55,7 +55,7 @@ def write_folds(data: Path, manifest: Sequence[Entry], count: int, seed: int) ->
     """Writes folds.csv: name, source and fold of each image of train and valid.
 
     Raises:
-        InputError: there are too few groups, or the file holds other folds already.
+        InputError: there are too few groups, or the file was made with other settings.
     """
     entries = [entry for entry in manifest if entry.split != "test"]
     folds = deal_folds([entry.group for entry in entries], count, seed)
@@ -67,8 +67,8 @@ def write_folds(data: Path, manifest: Sequence[Entry], count: int, seed: int) ->
     if path.exists():
         if path.read_text(encoding="utf-8", errors="surrogateescape") != text.getvalue():
             raise InputError(
-                f"{path}: holds other folds; delete it to deal new ones, or give --folds and --seed "
-                "as before"
+                f"{path}: was made with other settings; delete it to make new folds, or give "
+                "--folds and --seed as before"
             )
         return
     with replacing(path) as temporary:
@@ -100,8 +100,8 @@ def open_fold(data: Path, fold: int, size: int) -> tuple[Split, Split]:
     names = [name for split in splits for name in split.names]
     if strangers := sorted(of.keys() ^ {*names}):
         raise InputError(
-            f"{data / FOLDS}: does not fit the images, as {strangers[0]} is in one alone; delete it "
-            "and run training.prepare --folds again"
+            f"{data / FOLDS}: does not match the images: {strangers[0]} is in only one of them; delete "
+            "it and run training.prepare --folds again"
         )
     inside = np.array([of[name] == str(fold) for name in names])
     left_out, kept = (np.flatnonzero(chosen) for chosen in (inside, ~inside))

@@ -30,12 +30,12 @@ def require_apart(data: Path, raw: Iterable[Path], sources: Sequence[str]) -> No
     """Raises InputError if `data` lies in raw data, or two sources would share a folder."""
     for folder in raw:
         if folder.resolve() in (data.resolve(), *data.resolve().parents):
-            raise InputError(f"{data}: lies in {folder}, the raw data; give a folder elsewhere")
+            raise InputError(f"{data}: is inside {folder}, the raw data; give a folder elsewhere")
     taken = {CACHE, *SPLITS, *(f"{split}_GT" for split in SPLITS)}
     if len({*sources, *taken}) < len(sources) + len(taken):
         raise InputError(
-            f"--also {' '.join(sources)}: folders must have names of their own, also different from "
-            "those in the data set; rename one"
+            f"--also {' '.join(sources)}: folders must have different names, none of which is used "
+            "in the data set already; rename one"
         )
 
 
@@ -66,8 +66,8 @@ def refuse_strangers(data: Path, sources: Sequence[str], copies: dict[Path, Copy
         for path in list_images(folder) if folder.is_dir() else ():
             if path not in copies:
                 raise InputError(
-                    f"{path}: is not of this split; a data set has one split: give a new folder, or "
-                    f"delete {data}"
+                    f"{path}: does not belong to this split; a data set has only one: give a new "
+                    f"folder, or delete {data}"
                 )
 
 

@@ -79,7 +79,7 @@ def complete_splits(chosen: dict[str, str], groups: dict[str, str], seed: int) -
     """
     training = {label: groups[label] for label, split in chosen.items() if split == "train"}
     if not training:
-        raise InputError("no image is in the split train; put some there")
+        raise InputError("there are no training images; put some into the split train")
     if "valid" in chosen.values():
         return chosen
     return chosen | dict.fromkeys(draw_validation(training, seed), "valid")

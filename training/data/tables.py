@@ -72,7 +72,7 @@ def parse_split(path: Path, cell: str) -> str:
     """The split that a cell names, in any of its usual words."""
     word = cell.strip().lower()
     if word not in SPLIT_WORDS:
-        raise InputError(f"{path}: {cell!r} is no split; write one of {', '.join(SPLIT_WORDS)}")
+        raise InputError(f"{path}: {cell!r} is not a split; write one of {', '.join(SPLIT_WORDS)}")
     return SPLIT_WORDS[word]
 
 
@@ -86,7 +86,7 @@ def read_pairs(path: Path) -> list[Pair]:
     """
     rows = read_rows(path, "image", "mask")
     if not rows:
-        raise InputError(f"{path}: has no line; write one for each image: image,mask")
+        raise InputError(f"{path}: has no rows; write one for each image: image,mask")
     stems = Counter(Path(row["image"]).stem for row in rows)
     pairs = []
     for row in rows:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from inference.contract import MAX_SIZE
 from inference.errors import InputError
 from training.networks.blocks import (
     AttentionGate,
@@ -32,7 +33,6 @@ from training.networks.efficientnet_lite import EfficientNetLite0, EfficientNetL
 from training.networks.encoder import Block, EncoderClass, UNetEncoder
 
 DEFAULT_SIZE = 224  # side of the input in pixels: that of the published training
-MAX_SIZE = 8192
 
 
 class Parts(NamedTuple):

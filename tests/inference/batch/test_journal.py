@@ -261,7 +261,7 @@ def test_entries_of_earlier_releases_count(folder: Path, model: Path, tmp_path: 
 def test_two_runs_into_one_folder(folder: Path, model: Path, tmp_path: Path) -> None:
     few = [str(folder / "000.jpg")]
     lock = Lock(tmp_path)
-    with pytest.raises(InputError, match="another run is at work there"):
+    with pytest.raises(InputError, match="another run is using this folder"):
         segment(few, SegmentOptions(model, tmp_path))
     lock.release()
     assert segment(few, SegmentOptions(model, tmp_path)) == 0
@@ -326,7 +326,7 @@ def test_a_journal_that_was_tampered_with(folder: Path, model: Path, tmp_path: P
     journal = tmp_path / ".finished.jsonl"
     lines = journal.read_bytes().split(b"\n")
     journal.write_bytes(b"\n".join(line for line in lines if b'"settings"' not in line))
-    with pytest.raises(InputError, match="lacks the line with its settings"):
+    with pytest.raises(InputError, match="has lost the line with its settings"):
         segment(few, SegmentOptions(model, tmp_path, resume=True))
     for odd in (b"5", b"[]", b"[" * 10**5, b'{"stem": "000"}', b'{"stem": "000", "image": 1}'):
         journal.write_bytes(b"\n".join([*lines, odd]))
@@ -340,11 +340,11 @@ def test_shards_share_a_folder_and_nobody_else_does(tmp_path: Path) -> None:
             pass
         with pytest.raises(InputError, match="another model or other settings"):
             ResumeJournal(tmp_path, "-2-of-2", other, resume=False)
-        with pytest.raises(InputError, match="another run is at work there"):
+        with pytest.raises(InputError, match="another run is using this folder"):
             ResumeJournal(tmp_path, "", one, resume=True)
     with (
         ResumeJournal(tmp_path, "", one, resume=True),
-        pytest.raises(InputError, match="another run is at work there"),
+        pytest.raises(InputError, match="another run is using this folder"),
     ):
         ResumeJournal(tmp_path, "-1-of-2", one, resume=True)
     assert not list(tmp_path.glob(".lock*"))

@@ -93,7 +93,7 @@ def make_sparse(path: Path, size: int) -> None:
 
 BAD: dict[str, tuple[str, Picture, str]] = {
     "zero bytes": ("b.jpg", lambda path: path.touch(), "is empty"),
-    "cut JPEG": ("b.jpg", cut, "ends in the middle"),
+    "cut JPEG": ("b.jpg", cut, "ends in the middle|is damaged"),
     "cut PNG": ("b.png", cut, "ends in the middle"),
     "cut TIFF": ("b.tif", cut, "OpenCV|decoded"),
     "text": ("b.jpg", lambda path: path.write_text("hello"), "not an image"),
@@ -282,8 +282,8 @@ def test_the_output_folder_is_no_file(folder: Path, model: Path) -> None:
 def test_a_file_that_disappears(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     PICTURE.save(folder / "b.jpg")
 
-    def find_then_lose(inputs: list[str]) -> list[tuple[Source, Path]]:
-        found = find_sources(inputs)
+    def find_then_lose(inputs: list[str], passed: Any) -> list[tuple[Source, Path]]:
+        found = find_sources(inputs, passed)
         (folder / "b.jpg").unlink()
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -21,7 +22,7 @@ from PIL import Image
 
 from inference.batch.options import SegmentOptions
 from inference.errors import InputError
-from inference.images import sources
+from inference.images import archives, sources
 from inference.images.find import find_sources
 from inference.images.pixels import read_image
 from inference.images.sources import Address
@@ -45,6 +46,11 @@ def test_a_list_names_one_input_a_line(folder: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text(f"{folder}/a.png\r\n\n{folder}/*.png\n")
     assert relatives(listed) == ["a.png", "b.png", "new\nline.png"]
+    text = f"{folder}/b.png\r\n{folder}/a.png\r\n"
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-be"):
+        mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+        listed.write_bytes(mark + text.encode(encoding))  # as programs on Windows write
+        assert relatives(listed) == ["b.png", "a.png"]
     listed.write_text("\n")
     with pytest.raises(InputError, match="names no image"):
         find_sources([listed])
@@ -129,7 +135,7 @@ def test_a_zip_archive_that_is_none_or_unpacks_to_too_much(
         find_sources([archive])
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("bomb.png", bytes(100_000))
-    monkeypatch.setattr(sources, "MAX_BYTES", 99_999)
+    monkeypatch.setattr(archives, "MAX_BYTES", 99_999)
     ((source, _),) = find_sources([archive])
     with pytest.raises(InputError, match="unpacks to more than 99999 bytes"):
         source.read_bytes()
@@ -261,6 +267,23 @@ def test_frames_of_a_video_in_any_order(video: Path) -> None:
 
 def test_a_video_given_twice_comes_once(video: Path) -> None:
     assert len(find_sources([video, video])) == 12
+
+
+def test_a_video_that_claims_any_number_of_frames(video: Path, tmp_path: Path) -> None:
+    data = bytearray(video.read_bytes())
+    for begin, offset in ((b"avih", 16), (b"strh", 32)):
+        at = data.index(begin) + 8 + offset
+        data[at : at + 4] = (2**31 - 1).to_bytes(4, "little")
+    (tmp_path / "lies.avi").write_bytes(data)
+    found = find_sources([tmp_path / "lies.avi"])
+    assert [round(float(read_image(frame).mean()) / 20) for frame, _ in found] == list(range(12))
+
+
+def test_a_video_whose_name_is_no_utf_8(video: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"clip\xff.avi")
+    path.write_bytes(video.read_bytes())
+    with pytest.raises(InputError, match="not UTF-8; rename"):
+        find_sources([path])
 
 
 def test_a_video_is_segmented(video: Path, model: Path, tmp_path: Path) -> None:

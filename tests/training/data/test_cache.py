@@ -90,7 +90,7 @@ def test_a_flipped_bit_is_seen(data: Path, capsys: pytest.CaptureFixture[str], a
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     assert np.array_equal(getattr(open_split(data, "train", 16), array), whole)
-    assert "train-16 is damaged; it is made again" in capsys.readouterr().err
+    assert "train-16 is damaged; making it again" in capsys.readouterr().err
     open_split(data, "train", 16)
     assert capsys.readouterr().err == ""
 

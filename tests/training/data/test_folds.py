@@ -73,7 +73,7 @@ def test_folds_stay_as_they_were_dealt(raw: Path, folded: Path) -> None:
     assert prepare(raw, folded, size=32, folds=4) == 0
     assert prepare(raw, folded, size=32) == 0
     assert (folded / FOLDS).read_bytes() == before
-    with pytest.raises(InputError, match=r"folds.csv: holds other folds; delete it"):
+    with pytest.raises(InputError, match=r"folds.csv: was made with other settings; delete it"):
         prepare(raw, folded, size=32, folds=3)
 
 
@@ -82,7 +82,7 @@ def test_what_is_no_fold_is_refused(raw: Path, folded: Path) -> None:
         open_fold(folded, 4, 32)
     lines = (folded / FOLDS).read_text().splitlines(keepends=True)
     (folded / FOLDS).write_text("".join(lines[:-1]))
-    with pytest.raises(InputError, match=r"does not fit the images"):
+    with pytest.raises(InputError, match=r"does not match the images"):
         open_fold(folded, 0, 32)
     (folded / FOLDS).unlink()
     with pytest.raises(InputError, match=r"has no folds; make them with training.prepare --folds"):

@@ -18,8 +18,8 @@ def test_a_table_of_splits(tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("name,split\na,holdout\n", "'holdout' is no split; write one of train"),
-        ("name,split\na,\n", "'' is no split"),
+        ("name,split\na,holdout\n", "'holdout' is not a split; write one of train"),
+        ("name,split\na,\n", "'' is not a split"),
         ("name,split\na\n", "a line has no name and split"),
         ("name,split\na,train\na,test\n", "a is in train and in test"),
         ("image,fold\na,1\n", "not name and split; add them"),
@@ -49,7 +49,7 @@ def test_a_table_of_pairs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("image,mask\n", "has no line"),
+        ("image,mask\n", "has no rows"),
         ("image,mask\na.jpg,\n", "lacks its image or mask"),
         ("image,mask\na.jpg,a.png\na.jpg,b.png\n", "are both named a; keep one"),
         ("photo,mask\na.jpg,a.png\n", "not image and mask; add them"),

@@ -60,7 +60,9 @@ def paste(mask: str, left: int, top: int, height: int, width: int) -> np.ndarray
         or left + box.shape[1] > width
         or top + box.shape[0] > height
     ):
-        raise ValueError(f"a mask at ({left}, {top}) that is no PNG, or reaches beyond the image")
+        raise ValueError(
+            f"a mask at ({left}, {top}) that is not a PNG, or reaches beyond the image"
+        )
     whole = np.zeros((height, width), bool)
     whole[top : top + box.shape[0], left : left + box.shape[1]] = box > 0
     return whole

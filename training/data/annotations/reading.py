@@ -103,7 +103,7 @@ def choose_classes(
     """
     known = sorted({shape.name for image in annotated for shape in image.shapes})
     if not known:
-        raise InputError(f"{source}: outlines nothing; export it with its polygons or masks")
+        raise InputError(f"{source}: contains no outlines; export it with its polygons or masks")
     if not classes and len(known) > 1:
         raise InputError(
             f"{source}: has the classes {', '.join(known)}; name those that are lesion with --classes"

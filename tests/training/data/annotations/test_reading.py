@@ -219,7 +219,7 @@ def test_classes_are_chosen(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("{}", "lacks 'categories'"),
-        ("[]", "outlines nothing"),
+        ("[]", "contains no outlines"),
         ("[1, 2]", "cannot be understood"),
         ("not JSON", "cannot be understood"),
         ("<annotations><image/></annotations>", "lacks 'height'"),
