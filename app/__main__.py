@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +66,7 @@ def app(
     if len(set(names)) < len(names):
         names = [str(path) for path in model]
     if corrections:
-        corrections.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is told now
+        make_folder(corrections)
     models = {name: Segmenter(path, threads) for name, path in zip(names, model)}
     service = Service(models, corrections)
     uploads = service.folder / "uploads"  # so that they go when we do
@@ -84,6 +85,17 @@ def app(
         launch(page, service, host, port, mcp, hosts, root_path)
     finally:
         service.close()
+
+
+def make_folder(corrections: Path) -> None:
+    """Makes the folder of corrections: that it cannot be written is told now, not to visitors."""
+    try:
+        corrections.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=corrections).close()
+    except OSError as error:
+        raise InputError(
+            f"--corrections {corrections}: cannot be written ({error.strerror}); give another folder"
+        ) from error
 
 
 def launch(

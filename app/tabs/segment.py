@@ -123,17 +123,14 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
         **HIDDEN,
     }
     correction.connect(knobs, shown, finished)
-    uploaded = photograph.change(
+    photograph.change(
         run_model,
         photograph,
         [kept, heat, examples],
         show_progress_on=outline,
         preprocess=False,  # the file itself: it is decoded like everywhere else
         **PRIVATE,
-    )
-    # The result of an earlier photo must not stand beside one that cannot be read.
-    uploaded.failure(lambda: (None, None), None, [kept, heat], **HIDDEN)
-    uploaded.then(**shown).success(**finished).success(**correction.drawn)
+    ).success(**shown).success(**finished).success(**correction.drawn)
     cut_anew = gr.on([knob.input for knob in knobs[:-1]], **shown, trigger_mode="always_last")
     cut_anew.success(**finished).success(**correction.drawn)
     knobs[-1].input(**finished, trigger_mode="always_last")

@@ -84,7 +84,7 @@ def test_no_event_takes_a_foreign_path(
     (segment,) = (number for number, _, types in find_events(visitor) if types == ["image"])
     shown = other.ask(segment, [{"path": theirs}])
     assert shown["success"]
-    result = shown["output"]["data"][1]["path"]
+    result = shown["output"]["data"][1]["value"]["path"]
     link = tmp_path / "link.jpg"
     os.symlink(photographs[0], link)
     own = visitor.upload(photographs[0])

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app.__main__ import make_folder
 from app.login import read_auth
 from inference.errors import InputError
 from tests.app.server import serve
@@ -26,6 +27,15 @@ def test_auth_comes_from_the_environment() -> None:
     for wrong in ("ada", "ada:", ":secret"):
         with pytest.raises(InputError, match="name:password"):
             read_auth(wrong)
+
+
+def test_a_folder_of_corrections_that_cannot_be_written(tmp_path: Path) -> None:
+    make_folder(tmp_path / "new" / "folder")
+    assert not list((tmp_path / "new" / "folder").iterdir())
+    (tmp_path / "file").write_text("")
+    for wrong in (tmp_path / "file", Path("/proc/none")):
+        with pytest.raises(InputError, match=r"--corrections .*: cannot be written"):
+            make_folder(wrong)
 
 
 def test_an_image_of_too_many_pixels_is_refused(tmp_path: Path, model: Path) -> None:
