@@ -77,7 +77,7 @@ def test_a_folder_of_another_run_or_of_photographs_is_left_alone(
 ) -> None:
     config = configure(dataset, tmp_path)
     lock = Lock(tmp_path)
-    with pytest.raises(InputError, match="another run is at work there"):
+    with pytest.raises(InputError, match="another run is using this folder"):
         rehearse(config)
     lock.release()
     (tmp_path / "photo.jpg").touch()

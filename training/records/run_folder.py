@@ -66,7 +66,8 @@ def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> tuple
         write_json(run / "environment.json", environment, indent=2)
     except OSError as error:
         raise InputError(
-            f"--out {run}: cannot be written to ({error.strerror}); give another one, or free some space"
+            f"--out {run}: cannot be written to ({error.strerror}); give another folder, or free some "
+            "space"
         ) from error
     return run, lock
 
