@@ -99,9 +99,7 @@ def explain_unread(data: bytes) -> str:
     """Why OpenCV does not read a file, after its name, and what helps."""
     kind = kind_of_bytes(data[:SNIFFED])
     if kind in TAKEN_KINDS:
-        return (
-            f"is damaged, or a {kind} that OpenCV cannot read; copy it again, or convert it to PNG"
-        )
+        return f"is a damaged {kind}, or one that OpenCV cannot read; copy it again, or convert it to PNG"
     if kind:
         return f"is a {kind} image, which OpenCV cannot read; convert it to PNG or JPEG"
     return "is not an image that OpenCV can read; convert it to PNG or JPEG"

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,12 +19,13 @@ import torch
 
 from inference.errors import InputError
 from training import checkpoint
-from training.checkpointing import LAST, PREVIOUS, StopSignals, load_state
+from training.checkpointing import LAST, PREVIOUS, load_state
 from training.config import make_config
 from training.optimise import Stepper
 from training.train import train
 from training.weights import open_network
 
+ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("KILLS", "2"))  # KILLS=20 make test: the long form
 EPOCHS = 2 + 2 * KILLS  # so that no run ends before it was killed so often
 RUN = f"--epochs {EPOCHS} --save-every 1".split()
@@ -207,15 +209,19 @@ def test_other_data_are_refused_unless_they_are_allowed(whole_runs: dict[int, Pa
 
 
 def test_a_hangup_that_nohup_ignores_is_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with StopSignals().listen() as signals:
-            os.kill(os.getpid(), signal.SIGHUP)
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert signals.received == signal.SIGTERM
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    """In a process of its own: what other tests have loaded must not get signals."""
+    code = """
+import os, signal
+from training.checkpointing import StopSignals
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with StopSignals().listen() as signals:
+    os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert signals.received == signal.SIGTERM
+assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
