@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +42,9 @@ def start(dataset: Path) -> Start:
 
     def start(*arguments: str | Path, ranks: int = 1) -> subprocess.Popen[str]:
         several = ["--device-list", ",".join(map(str, range(ranks)))] if ranks > 1 else []
-        command = [sys.executable, "-m", "training.train", "--data", str(dataset), *several]
+        # Where the tests themselves run under nohup, the training does not.
+        command = ["env", "--default-signal=HUP", sys.executable, "-m", "training.train"]
+        command += ["--data", str(dataset), *several]
         command += "--device cpu --width 2 --size 16 --batch-size 4".split()
         command += map(str, arguments)
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "dumb"}
@@ -54,8 +55,6 @@ def start(dataset: Path) -> Start:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # Where the tests themselves run under nohup, the training does not.
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
 
     return start
