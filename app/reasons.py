@@ -11,7 +11,7 @@ REASONS = tuple(
         (r"(.*?: )?holds no image.*", r"\1没有图像；请放入图像文件"),
         (r"(.*?: )?is empty; .*", r"\1文件为空；请重新复制"),
         (r"(.*?: )?ends in the middle of the image; .*", r"\1图像不完整；请重新复制"),
-        (r"(.*?: )?is damaged.*", r"\1图像已损坏；请重新复制"),
+        (r"(.*?: )?is (?:a )?damaged.*", r"\1图像已损坏；请重新复制"),
         (r"(.*?: )?has levels below 0, .*", r"\1含有负的像素值；请另存为 8 位图像"),
         (r"(.*?: )?has fractions from .*", r"\1像素值范围无法识别；请另存为 8 位图像"),
         (r"(.*?: )?has colours that are .*", r"\1颜色类型不受支持；请另存为 RGB 图像"),

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -174,4 +175,7 @@ def test_those_who_run_it_see_health_and_figures(
     figures = http.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=")
     assert "no-such-page" not in figures.text
-    assert "lesions_requests_in_progress 1.0" in figures.text
+    deadline = time.monotonic() + 10  # an answer is read before its request has been counted out
+    while "lesions_requests_in_progress 1.0" not in http.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
