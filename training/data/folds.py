@@ -6,19 +6,16 @@ validates on that one.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from inference.errors import InputError
-from inference.files import replacing
 from training.data.cache import Rows, Split, open_split
 from training.data.manifest import Entry
 from training.data.split import hash_group
-from training.data.tables import read_rows
+from training.data.tables import read_rows, write_rows_once
 
 FOLDS = "folds.csv"
 
@@ -59,20 +56,13 @@ def write_folds(data: Path, manifest: Sequence[Entry], count: int, seed: int) ->
     """
     entries = [entry for entry in manifest if entry.split != "test"]
     folds = deal_folds([entry.group for entry in entries], count, seed)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name", "source", "fold"))
-    writer.writerows((entry.name, entry.source, folds[entry.group]) for entry in entries)
-    path = data / FOLDS
-    if path.exists():
-        if path.read_text(encoding="utf-8", errors="surrogateescape") != text.getvalue():
-            raise InputError(
-                f"{path}: was made with other settings; delete it to make new folds, or give "
-                "--folds and --seed as before"
-            )
-        return
-    with replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+    write_rows_once(
+        data / FOLDS,
+        ("name", "source", "fold"),
+        [(entry.name, entry.source, folds[entry.group]) for entry in entries],
+        f"{data / FOLDS}: was made with other settings; delete it to make new folds, or give "
+        "--folds and --seed as before",
+    )
 
 
 def open_fold(data: Path, fold: int, size: int) -> tuple[Split, Split]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from inference.errors import InputError
-from inference.files import replacing
 from training.data.inspection import Inspection
 from training.data.pairs import Pair
 from training.data.split import (
@@ -22,6 +19,7 @@ from training.data.split import (
     group_names,
     split_groups,
 )
+from training.data.tables import write_rows_once
 
 
 class Entry(NamedTuple):
@@ -113,19 +111,13 @@ def write_manifest(path: Path, manifest: list[Entry]) -> None:
     Raises:
         InputError: the folder holds another split.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Entry._fields)
-    writer.writerows(manifest)
-    if path.exists():
-        if path.read_text(encoding="utf-8", errors="surrogateescape") != text.getvalue():
-            raise InputError(
-                f"{path.parent}: holds a split of other images, masks, groups or seed; "
-                "a data set has one split: give a new folder, or delete this one"
-            )
-        return
-    with replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+    write_rows_once(
+        path,
+        Entry._fields,
+        manifest,
+        f"{path.parent}: holds a split of other images, masks, groups or seed; "
+        "a data set has one split: give a new folder, or delete this one",
+    )
 
 
 def summarize(manifest: list[Entry]) -> Table:

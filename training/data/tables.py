@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from inference.errors import InputError
+from inference.files import replacing
 from inference.images.formats import is_image
 from training.data.folders import SPLIT_WORDS
 from training.data.pairs import Pair, require_own_keys
@@ -34,6 +37,26 @@ def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:
         if any(row[column] is None for column in columns):
             raise InputError(f"{path}: a line has no {needed}: {row}; complete it")
     return rows
+
+
+def write_rows_once(
+    path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]], otherwise: str
+) -> None:
+    """Writes a CSV file; one that is already there must be the same.
+
+    Raises:
+        InputError: it is not; `otherwise` says what that means.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    if path.exists():
+        if path.read_text(encoding="utf-8", errors="surrogateescape") != text.getvalue():
+            raise InputError(otherwise)
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
 
 
 def image_of(cell: str) -> str:
