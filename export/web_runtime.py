@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import tarfile
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from inference.errors import InputError
-from inference.files import write_bytes
+from inference.files import cache_folder, write_bytes
 
 VERSION = "1.30.0"  # MIT licence
 URL = f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
@@ -49,11 +48,6 @@ def fetch_runtime(archive: Path | None = None) -> dict[str, bytes]:
         names = {f"{name}.js": f"{name}.mjs" for name in (*CPU_FILES, *GPU_FILES)}
         names |= {f"{loader}.wasm": f"{loader}.wasm" for _, loader in (CPU_FILES, GPU_FILES)}
         return {name: read(files, f"package/dist/{stored}") for name, stored in names.items()}
-
-
-def cache_folder() -> Path:
-    """The user's cache: $XDG_CACHE_HOME, or else ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "attention-unet")
 
 
 def download() -> bytes:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from inference.version import PROJECT
+
 # Machines may share the output folder, and a process id means nothing on another machine.
 MACHINE = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 # What `replacing` calls its temporary files; group 1 is the process id.
@@ -48,6 +50,11 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Writes a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def cache_folder() -> Path:
+    """The project's folder among the user's caches, in $XDG_CACHE_HOME or else ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", PROJECT)
 
 
 def write_json(path: Path, content: Any, indent: int | None = None) -> None:

@@ -8,14 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from inference.batch.overview import Results
 from inference.batch.writer import Done
 from inference.images.pixels import Source, read_mask
 from inference.runtime.stream import map_ahead
-
-LESION = "lesion"  # the name of the only class
 
 
 class Annotated(NamedTuple):
@@ -56,14 +55,5 @@ def read_masks(results: Results) -> Iterator[Annotated]:
 
 def find_box(mask: np.ndarray) -> Box | None:
     """The box around a (H, W) bool mask; None for an empty one."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    left, top = int(columns[0]), int(rows[0])
-    return Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
-
-
-def find_counts(values: np.ndarray) -> list[int]:
-    """Run lengths of a flat (N,) bool mask, background first: the first may be 0."""
-    edges = np.flatnonzero(np.diff(values, prepend=False))
-    return np.diff(edges, prepend=0, append=len(values)).tolist()
+    box = Box(*cv2.boundingRect(mask.view(np.uint8)))
+    return box if box.width else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inference.batch.annotated import LESION, find_box, read_masks
+from inference.batch.annotated import find_box, read_masks
 from inference.batch.overview import Overview, Results
 from inference.files import write_json
+from inference.masks.formats.format import CLASS_NAME
 from inference.masks.formats.rle import encode_rle
 
 
@@ -30,7 +31,7 @@ def write_coco(path: Path, results: Results) -> None:
                     "iscrowd": 0,
                 }
             )
-    categories = [{"id": 1, "name": LESION, "supercategory": ""}]
+    categories = [{"id": 1, "name": CLASS_NAME, "supercategory": ""}]
     write_json(path, {"images": images, "annotations": annotations, "categories": categories})
 
 

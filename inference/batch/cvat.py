@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from inference.batch.annotated import LESION, find_box, find_counts, read_masks
+from inference.batch.annotated import find_box, read_masks
 from inference.batch.overview import Overview, Results
 from inference.files import replacing
+from inference.masks.formats.format import CLASS_NAME
+from inference.masks.formats.rle import find_counts
 
 
 def write_cvat(path: Path, results: Results) -> None:
@@ -26,7 +28,7 @@ def write_cvat(path: Path, results: Results) -> None:
             inside = mask[box.top : box.top + box.height, box.left : box.left + box.width]
             counts = ", ".join(map(str, find_counts(inside.ravel())))
             sides = {side: str(value) for side, value in box._asdict().items()}
-            shape = {"label": LESION, "source": "auto", "occluded": "0", "rle": counts}
+            shape = {"label": CLASS_NAME, "source": "auto", "occluded": "0", "rle": counts}
             SubElement(image, "mask", {**shape, **sides, "z_order": "0"})
     indent(root)
     with replacing(path) as temporary:
@@ -38,7 +40,7 @@ def add_task(root: Element, images: int) -> None:
     task = SubElement(SubElement(root, "meta"), "task")
     SubElement(task, "size").text = str(images)
     label = SubElement(SubElement(task, "labels"), "label")
-    SubElement(label, "name").text = LESION
+    SubElement(label, "name").text = CLASS_NAME
     SubElement(label, "attributes")
 
 

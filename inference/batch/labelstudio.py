@@ -13,9 +13,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from inference.batch.annotated import LESION, find_counts, read_masks
+from inference.batch.annotated import read_masks
 from inference.batch.overview import Overview, Results
 from inference.files import write_json
+from inference.masks.formats.format import CLASS_NAME
+from inference.masks.formats.rle import find_counts
 
 CHANNELS = 4  # of brush strokes: red, green, blue and opacity, each the same
 SIZES = (3, 4, 8, 16)  # bits of the lengths to choose from
@@ -38,14 +40,14 @@ def describe(mask: np.ndarray) -> dict[str, Any]:
     """A mask as one result of a prediction."""
     height, width = mask.shape
     return {
-        "id": LESION,
+        "id": CLASS_NAME,
         "type": "brushlabels",
         "from_name": "brush",
         "to_name": "image",
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
-        "value": {"format": "rle", "rle": [*encode_brush(mask)], "brushlabels": [LESION]},
+        "value": {"format": "rle", "rle": [*encode_brush(mask)], "brushlabels": [CLASS_NAME]},
     }
 
 

@@ -19,15 +19,13 @@ import numpy as np
 
 from inference.cli import track, warn
 from inference.errors import InputError
-from inference.files import TEMPORARY, replacing
+from inference.files import TEMPORARY, cache_folder, replacing
 from inference.images.pixels import read_resized, resize_mask
 from inference.machine import usable_cores
 from inference.runtime.stream import map_ahead
 from training.data.inspection import read_lesion, stamp_files
 from training.data.layout import CACHE, find_split
 from training.data.pairs import Pair
-
-PROJECT = "attention-unet"  # of its folder among the user's caches
 
 
 class Rows(Protocol):
@@ -120,10 +118,9 @@ def cache_files(folder: Path, split: str, size: int) -> CacheFiles:
 
 
 def personal_cache(data: Path) -> Path:
-    """A folder of the data set's own in $XDG_CACHE_HOME, or else ~/.cache."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """A folder of the data set's own among the user's caches."""
     path = data.resolve()
-    return home / PROJECT / f"{path.name}-{zlib.crc32(os.fsencode(path)):08x}"
+    return cache_folder() / f"{path.name}-{zlib.crc32(os.fsencode(path)):08x}"
 
 
 def is_read_only(error: OSError, folder: Path) -> bool:

@@ -11,6 +11,8 @@ import numpy as np
 
 from inference.masks.runlength import RunLengths
 
+CLASS_NAME = "lesion"  # of the only class, for annotation tools
+
 
 class Segmented(Protocol):
     """What formats use of a `Segmentation`."""

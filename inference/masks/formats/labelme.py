@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from inference.files import write_json
-from inference.masks.formats.format import Format, Segmented
+from inference.masks.formats.format import CLASS_NAME, Format, Segmented
 
 VERSION = "5.5.0"  # of labelme's format
 
@@ -31,7 +31,7 @@ def encode_labelme(mask: np.ndarray, image_path: str) -> dict[str, Any]:
         png = cv2.imencode(".png", inside.astype(np.uint8) * 255)[1]
         shapes.append(
             {
-                "label": "lesion",
+                "label": CLASS_NAME,
                 "points": [[left, top], [left + columns - 1, top + rows - 1]],
                 "group_id": None,
                 "description": "",

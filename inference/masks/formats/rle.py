@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,13 @@ def encode_rle(mask: np.ndarray) -> dict[str, Any]:
     Returns:
         {"size": [H, W], "counts": text}: run lengths down the columns, background first.
     """
-    pixels = mask.T.ravel()
-    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    edges = [0] * (1 + bool(pixels[0])) + changes.tolist() + [pixels.size]
-    counts = [end - start for start, end in pairwise(edges)]
-    return {"size": list(mask.shape), "counts": pack(counts)}
+    return {"size": list(mask.shape), "counts": pack(find_counts(mask.T.ravel()))}
+
+
+def find_counts(values: np.ndarray) -> list[int]:
+    """Run lengths of a flat (N,) bool mask, background first: the first may be 0."""
+    edges = np.flatnonzero(np.diff(values, prepend=False))
+    return np.diff(edges, prepend=0, append=len(values)).tolist()
 
 
 def pack(counts: list[int]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.batch.annotated import find_box, find_counts
+from inference.batch.annotated import find_box
 from inference.batch.coco import write_coco
 from inference.batch.cvat import write_cvat
 from inference.batch.labelstudio import encode_brush, write_label_studio
@@ -20,6 +20,7 @@ from inference.contract import Contract
 from inference.images.pixels import read_mask
 from inference.images.write import write_image
 from inference.masks.formats.labelme import encode_labelme
+from inference.masks.formats.rle import find_counts
 from inference.masks.png import write_mask
 from training.data.annotations.labelstudio import fill_brush
 from training.data.annotations.reading import draw_annotations
