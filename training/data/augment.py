@@ -6,7 +6,8 @@ Images are (S, S, 3) uint8 RGB, masks (S, S) uint8, 0 or 1, going in and coming 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,44 +25,58 @@ from training.data.changes import (
 )
 from training.data.reference_augmentation import augment_like_reference
 
-STRONG = Ranges((0.7, 1.5), 1.15, 0.0, 0.15, 0.2, 0.08, 0.0, 12)
-WIDE = Ranges((0.35, 1.6), 1.35, 0.3, 0.2, 0.3, 0.1, 0.4, 40)
-# Shares of the images with a dark ring, with hair, of a poor camera.
-VIGNETTE_SHARE, HAIR_SHARE, BLUR_SHARE = 0.25, 0.15, 0.2
-# The same for the wide augmentation, and of skin without a lesion, sharpened, noisy.
-WIDE_HAIR_SHARE, SKIN_SHARE, SHARP_SHARE, NOISE_SHARE = 0.3, 0.04, 0.15, 0.25
-
 Augmentation = Callable[[np.random.Generator, np.ndarray, np.ndarray], Sample]
+BLUR_SHARE, VIGNETTE_SHARE = 0.2, 0.25  # of the images with a poor camera, with a dark ring
 
 
-def augment_strongly(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Sample:
+class Strength(NamedTuple):
+    """How far an augmentation goes.
+
+    Attributes:
+        ranges: of the changes that every image gets.
+        hair, skin, sharp, noise: shares of the images with drawn hairs, without the lesion, sharpened,
+            and noisy. What is 0 draws no random number.
+    """
+
+    ranges: Ranges
+    hair: float
+    skin: float = 0.0
+    sharp: float = 0.0
+    noise: float = 0.0
+
+
+STRONG = Strength(Ranges((0.7, 1.5), 1.15, 0.0, 0.15, 0.2, 0.08, 0.0, 12), hair=0.15)
+# Further: small lesions, black borders, many hairs, noise, bare skin.
+WIDE = Strength(
+    Ranges((0.35, 1.6), 1.35, 0.3, 0.2, 0.3, 0.1, 0.4, 40),
+    hair=0.3,
+    skin=0.04,
+    sharp=0.15,
+    noise=0.25,
+)
+
+
+def augment(
+    strength: Strength, rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
+) -> Sample:
     """Moves, recolours and degrades an image, and moves its mask along."""
-    image, mask = move(rng, image, mask, STRONG)
-    image = recolour(rng, image, STRONG)
-    if rng.random() < HAIR_SHARE:
-        image = add_hair(rng, image, STRONG)
-    if rng.random() < BLUR_SHARE:
-        image = lose_detail(rng, image)
-    if rng.random() < VIGNETTE_SHARE:
-        image, mask = darken_corners(rng, image, mask)
-    return image, mask
 
+    def chance(share: float) -> bool:
+        return share > 0 and rng.random() < share
 
-def augment_widely(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Sample:
-    """As `augment_strongly`, but further: small lesions, black borders, many hairs, noise, bare skin."""
-    if rng.random() < SKIN_SHARE:
+    if chance(strength.skin):
         image, mask = keep_skin(rng, image, mask)
-    image, mask = move(rng, image, mask, WIDE)
-    image = recolour(rng, image, WIDE)
-    if rng.random() < WIDE_HAIR_SHARE:
-        image = add_hair(rng, image, WIDE)
-    if rng.random() < SHARP_SHARE:
+    image, mask = move(rng, image, mask, strength.ranges)
+    image = recolour(rng, image, strength.ranges)
+    if chance(strength.hair):
+        image = add_hair(rng, image, strength.ranges)
+    if chance(strength.sharp):
         image = sharpen(rng, image)
-    if rng.random() < BLUR_SHARE:
+    if chance(BLUR_SHARE):
         image = lose_detail(rng, image)
-    if rng.random() < VIGNETTE_SHARE:
+    if chance(VIGNETTE_SHARE):
         image, mask = darken_corners(rng, image, mask)
-    if rng.random() < NOISE_SHARE:
+    if chance(strength.noise):
         image = add_noise(rng, image)
     return image, mask
 
@@ -72,8 +87,8 @@ def keep(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> Sampl
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
-    "strong": augment_strongly,
-    "wide": augment_widely,
+    "strong": partial(augment, STRONG),
+    "wide": partial(augment, WIDE),
     "reference": augment_like_reference,
     "none": keep,
 }

@@ -88,7 +88,7 @@ def test_jitter_stays_within_its_ranges() -> None:
 def test_hair_is_thin_and_dark() -> None:
     for seed in range(20):
         light = np.full((SIZE, SIZE, 3), 200, np.uint8)
-        hairy = add_hair(np.random.default_rng(seed), light.copy(), STRONG)
+        hairy = add_hair(np.random.default_rng(seed), light.copy(), STRONG.ranges)
         changed = (hairy != light).any(axis=2)
         assert changed.mean() < 0.5 and (hairy <= light).all()
 
@@ -108,7 +108,7 @@ def test_a_shrunk_image_has_mirrored_skin_or_a_black_border() -> None:
     mask = np.zeros((SIZE, SIZE), np.uint8)
     cv2.circle(mask, (48, 48), 12, 1, cv2.FILLED)
     image = np.full((SIZE, SIZE, 3), 200, np.uint8)
-    small = WIDE._replace(scale=(0.4, 0.5), stretch=1.0)
+    small = WIDE.ranges._replace(scale=(0.4, 0.5), stretch=1.0)
     for share, seeds in ((0.0, 10), (1.0, 10)):
         for seed in range(seeds):
             rng = np.random.default_rng(seed)
