@@ -9,13 +9,13 @@ import torch
 
 from inference.contract import Contract
 from inference.errors import InputError
-from training.checkpointing import LAST, load_state
 from training.config import TrainConfig
 from training.data.batches import Batches
 from training.data.cache import Split, open_split
 from training.data.folds import open_fold
 from training.device import find_kind, list_devices
 from training.networks.unet import UNet, stride_of
+from training.records.resume import LAST, load_state
 from training.records.run_folder import require_free
 from training.weights import open_network, take_weights
 

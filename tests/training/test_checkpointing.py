@@ -19,9 +19,9 @@ import torch
 
 from inference.errors import InputError
 from training import checkpoint
-from training.checkpointing import LAST, PREVIOUS, load_state
 from training.config import make_config
 from training.optimise import Stepper
+from training.records.resume import LAST, PREVIOUS, load_state
 from training.train import train
 from training.weights import open_network
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from inference.errors import InputError
 from inference.markdown import tabulate
-from training.checkpointing import FREE
 from training.config import to_flags
+from training.records.resume import FREE
 from training.records.run_folder import CONFIG, METRICS, read_metrics
 
 REPEATS = {"fold", "seed"}  # settings in which repetitions of one experiment differ
