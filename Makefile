@@ -50,8 +50,8 @@ tour: .venv/installed  ## the whole pipeline on synthetic images, into tour/; ta
 	$(RUN) inference.evaluate tour/data/test tour/data/test_GT --model tour/model.onnx
 	@echo "see tour/masks/sheet.jpg and tour/run/curves.png"
 
-test: .venv/installed  ## run the tests
-	$(RUN) pytest $(ARGS)
+test: .venv/installed  ## run the tests, in two processes
+	$(RUN) pytest -n2 --dist=worksteal $(ARGS)
 
 soak: .venv/installed  ## stress test: 10,000 images, 1 % of them broken; nothing is lost, memory stays flat
 	SOAK_IMAGES=10000 $(RUN) pytest tests/inference/batch/test_soak.py $(ARGS)

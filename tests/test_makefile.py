@@ -109,7 +109,18 @@ def check(call: Call) -> None:
         option, module, *arguments = arguments
         assert option == "-m", call
         if module == "pytest":
-            assert all((ROOT / path).exists() for path in arguments), call
+            options = [argument for argument in arguments if argument.startswith("-")]
+            assert all((ROOT / path).exists() for path in arguments if path not in options), call
+            nothing = [
+                sys.executable,
+                "-m",
+                "pytest",
+                *options,
+                "--collect-only",
+                "tests/contents.py",
+            ]
+            found = subprocess.run(nothing, cwd=ROOT, capture_output=True).returncode
+            assert found == pytest.ExitCode.NO_TESTS_COLLECTED, call  # not USAGE_ERROR
         elif module == "venv":
             assert arguments == [".venv"]
         else:
