@@ -49,12 +49,7 @@ def add_endpoints(service: Service, queue: bool = True) -> None:
         lesion = service.segmenter.segment(Path(image))
         lesion = lesion.cut(threshold, largest_region, fill_holes)
         mask, overlay, geojson = map(str, service.save(lesion, Path(image).stem))
-        judged = {
-            "expected_jaccard": lesion.expected_jaccard,
-            "check": lesion.needs_check,
-            "warning": lesion.warning,
-        }
-        return mask, overlay, geojson, {**lesion.measures._asdict(), **judged}
+        return mask, overlay, geojson, {**lesion.measures._asdict(), **lesion.doubt}
 
     @explained
     def segment_all(images: list[str]) -> tuple[str, list[dict[str, str]]]:

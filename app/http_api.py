@@ -128,11 +128,12 @@ class Segmenting:
 
 
 def describe(lesion: Segmentation) -> dict[str, Any]:
-    """A lesion as JSON: its mask as COCO's run lengths, its measures, and how it was cut."""
+    """A lesion as JSON: its mask as COCO's run lengths, its measures, its doubt, and how it was cut."""
     cut = lesion.contract
     return {
         "mask": encode_rle(lesion.mask),
         "measures": lesion.measures._asdict(),
+        **lesion.doubt,
         "threshold": cut.threshold,
         "largest_region": cut.largest_region,
         "fill_holes": cut.fill_holes,

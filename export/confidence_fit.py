@@ -10,7 +10,7 @@ import numpy as np
 from export.confidence_samples import SCENES, Figures, look_at_others, look_at_pairs
 from export.corruptions import CORRUPTIONS
 from inference.errors import InputError
-from inference.masks.confidence import clipped_logit
+from inference.masks.confidence import clipped_logit, squash
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.pairs import Pairs
 
@@ -149,8 +149,3 @@ def fit_logistic(features: np.ndarray, target: np.ndarray, weight: np.ndarray) -
         found += np.linalg.solve(curve, slope)
     found[1:] /= scale
     return tuple(round(float(value), DECIMALS) for value in found)
-
-
-def squash(logits: np.ndarray) -> np.ndarray:
-    """The logistic function, without overflow."""
-    return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))

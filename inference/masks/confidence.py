@@ -54,7 +54,8 @@ def expect_jaccard(probability: np.ndarray, inside: np.ndarray, fit: Confidence)
     if not inside.any():
         return 0.0
     fading, size = describe_outline(probability, inside)
-    return squash(fit[0] + fit[1] * fading + fit[2] * size)
+    logit = np.array(fit[0] + fit[1] * fading + fit[2] * size)
+    return float(squash(logit))
 
 
 def describe_image(pixels: np.ndarray, inside: np.ndarray) -> tuple[float, float, float]:
@@ -106,6 +107,6 @@ def clipped_logit(expected: float) -> float:
     return math.log(kept / (1 - kept))
 
 
-def squash(logit: float) -> float:
-    """The logistic function, without overflow."""
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+def squash(logits: np.ndarray) -> np.ndarray:
+    """The logistic function of numbers (...), without overflow."""
+    return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))

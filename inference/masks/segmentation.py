@@ -92,6 +92,15 @@ class Segmentation:
             return None
         return self.expected_jaccard < self.contract.check_below or self.warning is not None
 
+    @property
+    def doubt(self) -> dict[str, float | bool | str | None]:
+        """The three above by the names of the tables: expected_jaccard, check, warning."""
+        return {
+            "expected_jaccard": self.expected_jaccard,
+            "check": self.needs_check,
+            "warning": self.warning,
+        }
+
     @cached_property
     def inside(self) -> np.ndarray:
         """The mask at the model's size: (S, S) bool."""
