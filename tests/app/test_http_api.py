@@ -46,7 +46,9 @@ def test_json_tells_mask_and_measures(
         assert answer.status_code == 200 and "\n" not in answer.text
         assert np.array_equal(coco.decode(told["mask"]) > 0, lesion.mask)
         assert told["measures"] == pytest.approx(lesion.measures._asdict(), rel=0.01, abs=0.01)
-        assert {name: told[name] for name in lesion.doubt} == lesion.doubt  # not known of this model
+        assert {
+            name: told[name] for name in lesion.doubt
+        } == lesion.doubt  # not known of this model
         assert told["threshold"] == lesion.contract.threshold
 
 
