@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inference.batch.writer import Done, MaskRow, product_paths
+from inference.batch.writer import KEEP_IDENTITY, Done, MaskRow, product_paths
 from inference.errors import InputError
 from inference.files import TEMPORARY
 from inference.images.archives import Member
@@ -104,12 +104,15 @@ class ResumeJournal:
         try:
             if not entry or entry["image"] != str(source) or not set(save) <= set(entry["save"]):
                 return None
+            if (KEEP_IDENTITY in entry["save"]) != (KEEP_IDENTITY in save):
+                return None
             if not entry["stamp"] or entry["stamp"] != stamp(source):
                 return None
             if not all(is_whole(path) for path in product_paths(self.output / stem, save).values()):
                 return None
             measures = entry["measures"] if "csv" in save else None
-            return Done(MaskRow(*entry["row"]), read_measures(measures) if measures else None)
+            measured = read_measures(measures) if measures else None
+            return Done(MaskRow(*entry["row"]), measured, entry.get("mm_per_pixel"))
         except (KeyError, TypeError):  # no entry that `add` wrote: the image is done again
             return None
 
@@ -128,6 +131,7 @@ class ResumeJournal:
             "save": sorted(save),
             "row": done.row,
             "measures": done.measures and done.measures._asdict(),
+            "mm_per_pixel": done.mm_per_pixel,
         }
         self._write(json.dumps(entry).encode() + b"\n")
 

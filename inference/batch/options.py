@@ -10,6 +10,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from inference.batch.overviews import OVERVIEWS
+from inference.batch.writer import KEEP_IDENTITY
 from inference.cli import (
     EnsembleOption,
     JsonFile,
@@ -19,7 +20,7 @@ from inference.cli import (
     TtaOption,
 )
 from inference.errors import InputError
-from inference.masks.formats.registry import FORMATS
+from inference.masks.formats.registry import FORMATS, IN_DICOM
 from inference.models import SHIPPED
 from inference.runtime.providers import Provider
 from inference.runtime.segmenter import Segmenter
@@ -43,7 +44,10 @@ class SegmentOptions:
         batch_size: Images computed at once; it changes the speed, not the masks.
         resume: Continue an earlier run into the same folder: finished images are kept. Without --shard,
             also gathers what all shards have done into one masks.csv.
-        mm_per_pixel: Size of a pixel, if known: adds sizes in mm to measures.csv.
+        mm_per_pixel: Size of a pixel, if known: adds sizes in mm to measures.csv. DICOM files that were
+            calibrated know it themselves; this counts before what they say.
+        keep_identity: Name the patient in what dicom-seg writes, as the image does, so that an archive
+            files it beside the image. Without it nothing that is written names a patient.
     """
 
     model: ModelOption = SHIPPED
@@ -59,6 +63,7 @@ class SegmentOptions:
     json_file: JsonFile = None
     resume: bool = False
     mm_per_pixel: Annotated[float | None, arg(metavar="MM", help_behavior_hint="(optional)")] = None
+    keep_identity: bool = False
 
     def check(self) -> None:
         """Refuses what cannot work, before anything is opened.
@@ -74,6 +79,10 @@ class SegmentOptions:
         for name in self.save:
             if name in OVERVIEWS and OVERVIEWS[name].shows_masks and "mask" not in self.save:
                 raise InputError(f"--save {name}: it shows the masks; add mask")
+        if self.keep_identity and not set(IN_DICOM) & set(self.save):
+            raise InputError(
+                "--keep-identity: only DICOM files name a patient; add --save dicom-seg"
+            )
         if self.mm_per_pixel is not None and not 0 < self.mm_per_pixel < math.inf:
             raise InputError(
                 f"--mm-per-pixel {self.mm_per_pixel}: must be above 0 and finite, as in 0.02"
@@ -81,10 +90,11 @@ class SegmentOptions:
 
     @property
     def products(self) -> frozenset[str]:
-        """What is written of each image: formats, and csv if an overview needs the measures."""
+        """What is written of each image: formats, csv if an overview needs the measures, KEEP_IDENTITY."""
         shown = [overview for name, overview in OVERVIEWS.items() if name in self.save]
         measured = {"csv"} if any(overview.shows_measures for overview in shown) else set()
-        return frozenset(FORMATS.keys() & set(self.save) | measured)
+        identity = {KEEP_IDENTITY} if self.keep_identity else set()
+        return frozenset(FORMATS.keys() & set(self.save) | measured | identity)
 
     def open_model(self, threads: int, provider: Provider | None = None) -> Segmenter:
         """Opens the model files.

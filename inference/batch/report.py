@@ -32,7 +32,7 @@ def write_report(path: Path, results: Results) -> None:
         pictures = make_thumbnails(results.output, shown, SIDE, results.threads)
         for (source, done), picture in zip(shown, pictures):
             files = product_paths(results.stems[source], results.save)
-            file.write(make_card(done, picture, files, results.mm_per_pixel))
+            file.write(make_card(done, picture, files, results.mm_per_pixel or done.mm_per_pixel))
         file.write(foot)
 
 
@@ -41,6 +41,7 @@ def describe_run(results: Results, shown: int) -> dict[str, str]:
     images = len(results.done)
     check = sum(done.row.doubtful for _, done in results.done)
     contract, scale = results.contract, results.mm_per_pixel
+    own = any(done.mm_per_pixel for _, done in results.done)
     date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M UTC%z")
     kept = "largest region kept" if contract.largest_region else ""
     filled = "holes filled" if contract.fill_holes else ""
@@ -56,7 +57,11 @@ def describe_run(results: Results, shown: int) -> dict[str, str]:
         "Probability threshold": f"{contract.threshold:g}",
         "Clean-up": ", ".join(filter(None, (kept, filled))) or "none",
         "Test-time augmentation": "4 flips" if results.fingerprint["flips"] else "none",
-        "Size of a pixel": f"{scale:g} mm" if scale else "not known: lengths are in pixels",
+        "Size of a pixel": f"{scale:g} mm"
+        if scale
+        else "as the DICOM files say; where they do not, lengths are in pixels"
+        if own
+        else "not known: lengths are in pixels",
         "Software": f"{PROJECT} {find_version()}",
     }
     order = "Those most in doubt come first."

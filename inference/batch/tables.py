@@ -15,16 +15,32 @@ JUDGED = ("expected_jaccard", "check", "warning")  # columns of masks.csv that m
 
 
 def write_measures(path: Path, dones: Iterable[Done], mm_per_pixel: float | None) -> None:
-    """Writes measures.csv."""
+    """Writes measures.csv; the columns in mm are there if the size of any image's pixels is known.
+
+    Args:
+        mm_per_pixel: of all images; it counts before what their files say.
+    """
     rows = []
-    names: list[str] = [*Measures._fields]
+    sizes: dict[str, float] = {}
     for done in dones:
         assert done.measures
-        sizes = to_millimetres(done.measures, mm_per_pixel) if mm_per_pixel else {}
-        names = [*Measures._fields, *sizes]
-        judged = (getattr(done.row, name) for name in JUDGED)
-        rows.append((done.row.image, *done.measures, *sizes.values(), *judged))
-    write_table(path, ("image", *names, *JUDGED), rows)
+        scale = mm_per_pixel or done.mm_per_pixel
+        found = to_millimetres(done.measures, scale) if scale else {}
+        sizes = sizes or found
+        rows.append((done, found))
+    write_table(
+        path,
+        ("image", *Measures._fields, *sizes, *JUDGED),
+        (
+            (
+                done.row.image,
+                *(done.measures or ()),
+                *(found.get(name, "") for name in sizes),
+                *(getattr(done.row, name) for name in JUDGED),
+            )
+            for done, found in rows
+        ),
+    )
 
 
 def write_table(path: Path, names: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -49,7 +49,7 @@ def make_thumbnail(source: Source, mask: Path, side: int) -> Thumbnail:
     Raises:
         InputError, OSError: as `read_resized` and `read_mask`.
     """
-    square, height, width = read_resized(source, side)  # decodes large photos at reduced scale
+    square, height, width, _ = read_resized(source, side)  # decodes large photos at reduced scale
     scale = side / max(height, width)
     shape = max(1, round(width * scale)), max(1, round(height * scale))
     levels = read_mask(mask).astype(np.uint8) * np.uint8(255)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from inference.images.pixels import Source
 from inference.masks.formats.registry import FORMATS
 from inference.masks.morphometry import Measures
 from inference.masks.segmentation import Segmentation
+
+KEEP_IDENTITY = "keep-identity"
 
 
 class MaskRow(NamedTuple):
@@ -40,10 +43,14 @@ class MaskRow(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A finished image: its line of masks.csv, and its measures where they were asked for."""
+    """A finished image: its line of masks.csv, its measures where they were asked for, and its scale.
+
+    The scale is the size of a pixel in mm, where the image's file knows it.
+    """
 
     row: MaskRow
     measures: Measures | None
+    mm_per_pixel: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Writer:
 
     Attributes:
         stems: where each image's files go, relative to `output`, without their endings.
-        save: names of formats, or csv for the measures.
+        save: names of formats, csv for the measures, KEEP_IDENTITY for patients' names in DICOM files.
     """
 
     output: Path
@@ -63,10 +70,12 @@ class Writer:
         assert not isinstance(lesion.source, np.ndarray)  # the images of a run are files
         stem = self.stems[lesion.source]
         refuse_links(self.output, stem)
+        if KEEP_IDENTITY in self.save:
+            lesion = dataclasses.replace(lesion, keep_identity=True)
         written = write_products(lesion, self.output / stem, self.save)
         mask = written["mask"].relative_to(self.output).as_posix() if "mask" in written else ""
         row = describe(lesion, str(lesion.source), mask)
-        return Done(row, lesion.measures if "csv" in self.save else None)
+        return Done(row, lesion.measures if "csv" in self.save else None, lesion.mm_per_pixel)
 
 
 def describe(lesion: Segmentation, image: str, mask: str) -> MaskRow:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from inference.errors import InputError
 from inference.images.folders import PassedOver, require_images
-from inference.images.formats import SNIFFED, is_image, kind_passed_over
+from inference.images.formats import SNIFFED, is_image, is_image_inside, kind_passed_over
 
 MAX_BYTES = 2**28  # of a member
 # Bytes asked for at once. The other methods unpack all that they have read, up to 20,000 times as much.
@@ -86,9 +86,10 @@ def list_members(
         while (name, number) in members:
             number += 1
         member = Member(path, name, info, archive, number)
-        if is_image(PurePosixPath(name)):
+        inside = PurePosixPath(name)
+        if is_image(inside) or is_image_inside(inside, start := sniff(member)):
             members[name, number] = member
-        elif kind := kind_passed_over(PurePosixPath(name), sniff(member)):
+        elif kind := kind_passed_over(inside, start):
             others.append(PassedOver(str(member), kind))
     require_images(path, members, others)
     if passed is not None:

@@ -14,6 +14,7 @@ from inference.images.formats import (
     SNIFFED,
     explain_kind,
     is_image,
+    is_image_inside,
     kind_passed_over,
 )
 
@@ -53,9 +54,9 @@ def choose_images(paths: Iterable[Path], passed: list[PassedOver] | None) -> lis
     """The images among files; `passed` gets those that only look like images."""
     images = []
     for path in paths:
-        if is_image(path):
+        if is_image(path) or is_image_inside(path, start := read_start(path)):
             images.append(path)
-        elif passed is not None and (kind := kind_passed_over(path, read_start(path))):
+        elif passed is not None and (kind := kind_passed_over(path, start)):
             passed.append(PassedOver(str(path), kind))
     return images
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-# All that OpenCV opens.
-IMAGE_SUFFIXES = frozenset(
+from inference.extras import explain_missing, is_installed
+
+DICOM_PACKAGE = "pydicom"
+READS_DICOM = is_installed(DICOM_PACKAGE)
+DICOM_SUFFIXES = frozenset(".dcm .dicom .dic".split())
+# All that OpenCV opens, and what an extra opens where it is installed.
+IMAGE_SUFFIXES = (DICOM_SUFFIXES if READS_DICOM else frozenset()) | frozenset(
     ".jpg .jpeg .jpe .jfif .jif .jfi .mpo .jp2 .j2k .j2c .jpc .png .apng .bmp .dib .tif .tiff .btf .webp "
     ".gif .avif .pbm .pgm .ppm .pnm .pxm .pam .pfm .ras .sr .hdr .pic".split()
 )
 # ISIC 2016 and 2017 have them beside the images.
 SUPERPIXELS = "_superpixels"
+DICOMDIR = "DICOMDIR"
 
 KINDS = {
     "HEIC": "heic heif hif heics",
@@ -61,12 +67,33 @@ STARTS = {
 }
 BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 108, 124)}
 TAKEN_KINDS = frozenset(("JPEG", "PNG", "GIF", "TIFF", "JPEG 2000", "WebP", "AVIF", "BMP"))
+DICOM_MISSING = explain_missing("dicom", DICOM_PACKAGE)
 
 
 def is_image(path: PurePath) -> bool:
     """True for a name with an image suffix that is neither hidden nor a map of superpixels."""
-    hidden = path.name.startswith(".") or path.stem.endswith(SUPERPIXELS)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden
+    return path.suffix.lower() in IMAGE_SUFFIXES and not is_left_out(path)
+
+
+def is_left_out(path: PurePath) -> bool:
+    """True for a hidden file, a map of superpixels, and the index of a DICOM disc."""
+    name = path.name
+    return name.startswith(".") or path.stem.endswith(SUPERPIXELS) or name.upper() == DICOMDIR
+
+
+def is_image_inside(path: PurePath, start: bytes) -> bool:
+    """True for an image that its name does not tell: DICOM files often have no suffix.
+
+    Args:
+        path: of a file, not one that `is_image` takes.
+        start: of its content, as many bytes as SNIFFED.
+    """
+    return READS_DICOM and is_dicom(start) and not is_left_out(path)
+
+
+def is_dicom(data: bytes) -> bool:
+    """True for the content of a DICOM file (PS3.10, 7.1)."""
+    return data[128:132] == b"DICM"
 
 
 def kind_of_bytes(start: bytes) -> str | None:
@@ -78,7 +105,7 @@ def kind_of_bytes(start: bytes) -> str | None:
         return "WebP"
     if start.startswith(b"BM") and start[6:10] == bytes(4) and start[14:18] in BMP_HEADERS:
         return "BMP"
-    if start[128:132] == b"DICM":
+    if is_dicom(start):
         return "DICOM"
     return next((kind for begin, kind in STARTS.items() if start.startswith(begin)), None)
 
@@ -90,7 +117,7 @@ def kind_passed_over(name: PurePath, start: bytes) -> str | None:
         name: of a file, not one that `is_image` takes.
         start: of its content.
     """
-    if name.name.startswith(".") or name.stem.endswith(SUPERPIXELS):
+    if is_left_out(name):
         return None
     return KIND_OF_SUFFIX.get(name.suffix.lower()) or kind_of_bytes(start)
 
@@ -109,4 +136,6 @@ def explain_kind(kind: str) -> str:
     """Why a file of this kind is passed over, after its name."""
     if kind in TAKEN_KINDS:
         return f"looks like a {kind} image, but its name has no image suffix; rename it"
+    if kind == "DICOM" and not READS_DICOM:
+        return f"looks like an image (DICOM), but {DICOM_MISSING}"
     return f"looks like an image ({kind}) that OpenCV cannot read; convert it to PNG or JPEG"

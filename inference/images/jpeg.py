@@ -7,12 +7,14 @@ OpenCV fills damaged parts of a scan with grey or noise and says nothing. Where 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from inference.errors import DamageError
 from inference.images.limits import max_pixels
 from inference.images.orientation import TURNS, turn
 from inference.images.tags import read_orientation
@@ -60,18 +62,16 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes) -> Header | None:
-    """Walks the markers of a JPEG file up to its first scan; None if it is not a well-formed JPEG."""
+    """Reads the segments of a JPEG file up to its first scan; None if it is not a well-formed JPEG."""
     height = width = channels = bits = 0
     orientation, progressive = 1, False
-    at = len(START)
-    while data.startswith(START) and data[at : at + 1] == b"\xff" and at + 10 <= len(data):
-        marker = data[at + 1]
+    for marker, at, size in walk_segments(data):
         if marker in FRAMES:
             height = int.from_bytes(data[at + 5 : at + 7], "big")
             width = int.from_bytes(data[at + 7 : at + 9], "big")
             bits, channels = data[at + 4], data[at + 9]
             progressive = marker in PROGRESSIVE
-        elif data.startswith(SCAN, at):
+        elif marker == SCAN[1]:
             # A scan of less than all channels is followed by others.
             return Header(
                 height,
@@ -82,13 +82,22 @@ def read_header(data: bytes) -> Header | None:
                 orientation,
                 progressive or data[at + 4] < channels,
             )
-        size = 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if data.startswith(EXIF[0], at) and data.startswith(EXIF[1], at + 4):
+        elif data.startswith(EXIF[0], at) and data.startswith(EXIF[1], at + 4):
             orientation = read_orientation(data[at + 4 + len(EXIF[1]) : at + size])
-        at += (
-            size  # markers may be padded with 0xFF; any other marker here is followed by its length
-        )
     return None
+
+
+def walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields the marker, offset and size of each segment, from the start to the first scan."""
+    at = len(START)
+    while data.startswith(START) and data[at : at + 1] == b"\xff" and at + 10 <= len(data):
+        marker = data[at + 1]
+        # Markers may be padded with 0xFF; any other marker here is followed by its length.
+        size = 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, at, size
+        if marker == SCAN[1]:
+            return
+        at += size
 
 
 def finish(data: bytes, header: Header | None) -> bytes | None:
@@ -104,10 +113,6 @@ def finish(data: bytes, header: Header | None) -> bytes | None:
     if data.rfind(END, scan) >= 0:
         return data
     return data + END if CHECKS_DAMAGE and header and not header.progressive else None
-
-
-class DamageError(ValueError):
-    """The scan is damaged; the message is libjpeg's."""
 
 
 def decode_jpeg(data: bytes, header: Header, scale: int) -> np.ndarray | None:

@@ -13,12 +13,12 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from inference.errors import InputError
+from inference.errors import DamageError, DicomError, InputError
 from inference.images import jpeg
 from inference.images.depth import to_bytes
-from inference.images.formats import explain_unread
-from inference.images.jpeg import DamageError, Header, decode_jpeg
-from inference.images.limits import max_pixels
+from inference.images.formats import DICOM_MISSING, READS_DICOM, explain_unread, is_dicom
+from inference.images.jpeg import Header, decode_jpeg
+from inference.images.limits import TooLargeError, max_pixels
 from inference.images.mask import to_lesion, to_levels
 from inference.images.mask_levels import MaskLevels
 from inference.images.orientation import is_avif, turn_avif
@@ -37,6 +37,12 @@ SPARE = 2
 class TooManyPixelsError(InputError):
     """An image of more pixels than `max_pixels`; it has not been decoded."""
 
+    def __init__(self, path: Source, reason: object) -> None:
+        super().__init__(
+            f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
+            "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
+        )
+
 
 class Source(Protocol):
     """Where an image's bytes come from: a `Path`, or anything that can be read like one."""
@@ -45,18 +51,23 @@ class Source(Protocol):
 
 
 class Encoded(NamedTuple):
-    """A file's bytes, and what they say of themselves if they are a JPEG."""
+    """A file's bytes, what they say of themselves if they are a JPEG, and of the size of their pixels.
+
+    The bytes are an image file's: those of the frame in a DICOM file.
+    """
 
     data: bytes
     header: Header | None
+    mm_per_pixel: float | None = None
 
 
 class Resized(NamedTuple):
-    """An image at the model's size, and its original size in pixels."""
+    """An image at the model's size, its original size in pixels, and that of a pixel if it is known."""
 
     pixels: np.ndarray  # (S, S, 3) uint8 RGB
     height: int
     width: int
+    mm_per_pixel: float | None = None
 
 
 def read_image(path: Source) -> np.ndarray:
@@ -89,7 +100,8 @@ def read_resized(path: Source, size: int) -> Resized:
     scale = choose_reduction(header.height, header.width, size) if header else 1
     pixels = decode_colours(path, encoded, scale)
     height, width = header.sides if header else pixels.shape[:2]
-    return Resized(cv2.cvtColor(resize(pixels, size), cv2.COLOR_BGR2RGB), height, width)
+    seen = cv2.cvtColor(resize(pixels, size), cv2.COLOR_BGR2RGB)
+    return Resized(seen, height, width, encoded.mm_per_pixel)
 
 
 def choose_reduction(height: int, width: int, size: int) -> int:
@@ -127,7 +139,7 @@ def read_levels(path: Source) -> np.ndarray:
         InputError: not an image, a truncated one, or none with a single channel of levels.
         OSError: the file cannot be opened.
     """
-    encoded = read_whole(path)
+    encoded = read_whole(path, masks=True)
     pixels = decode(path, encoded)
     try:
         levels = to_levels(pixels)
@@ -154,15 +166,19 @@ def varies_in_alpha(data: bytes) -> bool:
 
 def holds_mask(path: Source, lesion: np.ndarray) -> bool:
     """True if a file is an upright grey PNG of 8 bits: 255 where (H, W) bool `lesion`, else 0."""
-    data = read_whole(path).data
+    data = read_whole(path, masks=True).data
     if not (data.startswith(PNG_START) and data[24:26] == PNG_GREY):
         return False
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     return stored is not None and np.array_equal(stored, np.where(lesion, 255, 0))
 
 
-def read_whole(path: Source) -> Encoded:
-    """Reads a file; refuses empty files and truncated JPEG or PNG, which OpenCV would pad with grey."""
+def read_whole(path: Source, masks: bool = False) -> Encoded:
+    """Reads a file; refuses empty files and truncated JPEG or PNG, which OpenCV would pad with grey.
+
+    Args:
+        masks: also take the mask out of a DICOM SEG.
+    """
     if isinstance(path, Path):
         status = path.stat()
         if not S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:  # a pipe may never end
@@ -170,6 +186,9 @@ def read_whole(path: Source) -> Encoded:
     data = path.read_bytes()
     if not data:
         raise InputError(f"{path}: is empty; copy it again")
+    mm_per_pixel = None
+    if is_dicom(data):
+        data, mm_per_pixel = unwrap_dicom(path, data, masks)
     header = jpeg.read_header(data)
     whole: bytes | None = data
     if data.startswith(jpeg.START):
@@ -178,7 +197,37 @@ def read_whole(path: Source) -> Encoded:
         whole = None
     if whole is None:
         raise InputError(f"{path}: ends in the middle of the image; copy it again")
-    return Encoded(whole, header)
+    return Encoded(whole, header, mm_per_pixel)
+
+
+def unwrap_dicom(path: Source, data: bytes, masks: bool) -> tuple[bytes, float | None]:
+    """The image file in a DICOM file, and the size of its pixels in mm if it is known."""
+    if not READS_DICOM:
+        raise InputError(f"{path}: is a DICOM file; {DICOM_MISSING}")
+    from inference.dicom.unwrap import unwrap  # loads pydicom, which few need
+
+    try:
+        return unwrap(data, masks)
+    except TooLargeError as error:
+        raise TooManyPixelsError(path, error) from error
+    except DicomError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def extract_image(path: Source) -> tuple[str, bytes] | None:
+    """The image in a DICOM file as a file of its own, without the patient: its suffix and bytes.
+
+    None for any other file. A JPEG stays what it is; other pixels become a PNG of 8 bits.
+
+    Raises:
+        InputError, OSError: as `read_image`.
+    """
+    if not is_dicom(path.read_bytes()):
+        return None
+    encoded = read_whole(path)
+    if encoded.header:
+        return ".jpg", encoded.data
+    return ".png", cv2.imencode(".png", decode_colours(path, encoded))[1].tobytes()
 
 
 def decode_colours(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
@@ -193,7 +242,7 @@ def decode_colours(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray
 
 def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
     """Decodes to (H, W) or (H, W, 3) BGR, upright, with as many bits as are stored."""
-    data, header = encoded
+    data, header, _ = encoded
     try:
         if header:
             pixels = decode_jpeg(data, header, scale)
@@ -205,10 +254,7 @@ def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
     except cv2.error as error:
         reason = explain_opencv(error)
         if "CV_IO_MAX_IMAGE" in reason:
-            raise TooManyPixelsError(
-                f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
-                "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
-            ) from error
+            raise TooManyPixelsError(path, reason) from error
         raise InputError(f"{path}: cannot be decoded ({reason}); convert it to PNG") from error
     except DamageError as error:
         raise InputError(f"{path}: is damaged ({error}); copy it again") from error

@@ -36,6 +36,9 @@ class Segmentation:
         height, width: the image's own size in pixels.
         contract: how the probability becomes a mask.
         pixels: (S, S, 3) uint8 RGB, the image as the model saw it; None: it is read again when needed.
+        mm_per_pixel: size of the image's pixels on the skin, where its file knows it.
+        models: SHA-256 of the model files.
+        keep_identity: DICOM files that are written of it name the patient whom their source names.
     """
 
     source: Source | np.ndarray
@@ -44,6 +47,9 @@ class Segmentation:
     width: int
     contract: Contract
     pixels: np.ndarray | None = None
+    mm_per_pixel: float | None = None
+    models: tuple[str, ...] = ()
+    keep_identity: bool = False
 
     @cached_property
     def lesion(self) -> RunLengths:
@@ -147,7 +153,8 @@ class Segmentation:
         """Writes the mask, or what the file's name asks for, atomically.
 
         NAME.png is the mask, 8 bits, 0 or 255; NAME.jpg the overlay; NAME.json COCO's run lengths;
-        NAME.geojson polygons; NAME_contour.png the outline alone; NAME_probability.png 0 to 255.
+        NAME.geojson polygons; NAME_contour.png the outline alone; NAME_probability.png 0 to 255; NAME.dcm
+        a DICOM SEG, if the image is a DICOM file.
 
         Raises:
             InputError: any other name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,13 +96,21 @@ class Segmenter:
             OSError: the file cannot be opened.
         """
         source = as_source(image)
-        pixels, height, width = read_input(source, self.contract.size)
-        return Segmentation(source, self(pixels[None])[0], height, width, self.contract, pixels)
+        pixels, height, width, scale = read_input(source, self.contract.size)
+        found = self(pixels[None])[0]
+        return Segmentation(
+            source, found, height, width, self.contract, pixels, scale, self.digests
+        )
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """SHA-256 of the model files."""
+        return tuple(verify_digest(path) for path in self._paths)
 
     def fingerprint(self) -> dict[str, Any]:
         """What the masks depend on: two runs with the same fingerprint write the same masks."""
         return {
-            "models": [verify_digest(path) for path in self._paths],
+            "models": [*self.digests],
             "contract": self.contract.to_json(),
             "provider": self.provider,
             # The names that earlier releases wrote into their journals, so that --resume takes them over.

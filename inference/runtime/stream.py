@@ -111,7 +111,7 @@ def segment_files(
     with ThreadPoolExecutor(threads) as decoders, ThreadPoolExecutor(threads) as finishers:
         decoded = map_ahead(decoders, watch.time("decode", decode), sources, ahead=2 * batch_size)
         model = watch.time("infer", segmenter)
-        segmented = infer(model, decoded, segmenter.contract, batch_size)
+        segmented = infer(model, decoded, segmenter.contract, batch_size, segmenter.digests)
         yield from map_ahead(finishers, watch.time("write", complete), segmented, 2 * batch_size)
 
 
@@ -141,6 +141,7 @@ def infer(
     decoded: Iterator[Decoded | Failure],
     contract: Contract,
     batch_size: int,
+    models: tuple[str, ...] = (),
 ) -> Iterator[Segmentation | Failure]:
     """Runs the model on batches of the images that could be read; keeps the order of all.
 
@@ -171,5 +172,7 @@ def infer(
             if isinstance(found, Failure):
                 yield found
             else:
-                pixels_seen, height, width = image.resized
-                yield Segmentation(image.source, found, height, width, contract, pixels_seen)
+                seen, height, width, scale = image.resized
+                yield Segmentation(
+                    image.source, found, height, width, contract, seen, scale, models
+                )

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from inference.contract import Contract
+from inference.images.pixels import Source
 from inference.masks.runlength import RunLengths
 
 CLASS_NAME = "lesion"  # of the only class, for annotation tools
@@ -18,7 +20,7 @@ class Segmented(Protocol):
     """What formats use of a `Segmentation`."""
 
     @property
-    def source(self) -> object: ...
+    def source(self) -> Source | np.ndarray: ...
     @property
     def probability(self) -> np.ndarray: ...
     @property
@@ -29,6 +31,12 @@ class Segmented(Protocol):
     def lesion(self) -> RunLengths: ...
     @property
     def mask(self) -> np.ndarray: ...
+    @property
+    def contract(self) -> Contract: ...
+    @property
+    def models(self) -> tuple[str, ...]: ...
+    @property
+    def keep_identity(self) -> bool: ...
     def overlay(self) -> np.ndarray: ...
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from inference.errors import InputError
 from inference.masks.formats.contour import CONTOUR
+from inference.masks.formats.dicom_seg import DICOM_PROBABILITY, DICOM_SEG
 from inference.masks.formats.format import Format
 from inference.masks.formats.geojson import GEOJSON
 from inference.masks.formats.labelme import LABELME
@@ -17,8 +18,20 @@ from inference.masks.formats.overlay import OVERLAY
 from inference.masks.formats.probability import PROBABILITY
 from inference.masks.formats.rle import RLE
 
+IN_DICOM = (DICOM_SEG.name, DICOM_PROBABILITY.name)
 FORMATS: dict[str, Format] = {
-    each.name: each for each in (MASK, OVERLAY, CONTOUR, RLE, GEOJSON, LABELME, PROBABILITY)
+    each.name: each
+    for each in (
+        MASK,
+        OVERLAY,
+        CONTOUR,
+        RLE,
+        GEOJSON,
+        LABELME,
+        PROBABILITY,
+        DICOM_SEG,
+        DICOM_PROBABILITY,
+    )
 }
 
 

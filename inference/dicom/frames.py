@@ -1,0 +1,203 @@
+"""The frame of a DICOM image as an image file: its own JPEG, or a PNM of its pixels.
+
+What the header says of the frame is compared with the frame before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from pydicom import Dataset
+from pydicom.encaps import get_frame, parse_basic_offsets
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    RLELossless,
+)
+
+from inference.dicom.objects import name_uid
+from inference.errors import DamageError, DicomError
+from inference.images import jpeg
+from inference.images.depth import invert
+
+NATIVE = frozenset((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian))
+JPEG = frozenset((JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1))
+J2K = frozenset((JPEG2000, JPEG2000Lossless))
+TAKEN = NATIVE | JPEG | J2K | {RLELossless}
+COLOURS = {  # photometric interpretation -> samples of a pixel
+    "MONOCHROME1": 1,
+    "MONOCHROME2": 1,
+    "PALETTE COLOR": 1,
+    "RGB": 3,
+    "YBR_FULL": 3,
+    "YBR_FULL_422": 3,
+    "YBR_ICT": 3,
+    "YBR_RCT": 3,
+}
+HALF = "YBR_FULL_422"  # has each pair of pixels share its two colour samples
+FRAME_KEYWORDS = (
+    "Rows Columns SamplesPerPixel BitsAllocated BitsStored HighBit PixelRepresentation "
+    "PhotometricInterpretation PlanarConfiguration NumberOfFrames PixelData"
+).split()
+PALETTE_KEYWORDS = [
+    f"{colour}PaletteColorLookupTable{part}"
+    for colour in ("Red", "Green", "Blue")
+    for part in ("Descriptor", "Data")
+]
+MAX_RLE = 2  # times as long as its pixels a frame of run lengths can be
+JFIF, ADOBE = b"\xff\xe0\x00\x10JFIF", b"\xff\xee\x00\x0eAdobe"  # segments that tell of colours
+ADOBE_RGB = ADOBE + b"\x00\x64" + bytes(5)  # that they are not transformed
+PRIVATE = frozenset((*range(0xE1, 0xF0), 0xFE))  # markers of application data and comments
+LYING = "its header and its pixels disagree"
+
+
+class Layout(NamedTuple):
+    """What a header says of its frame."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits: int  # of a sample that are used
+    allocated: int
+    colours: str
+    syntax: UID
+
+    @property
+    def bytes(self) -> int:
+        """Of the pixels, uncompressed."""
+        pixels = self.rows * self.columns
+        samples = 2 * pixels if self.colours == HALF else self.samples * pixels
+        return samples * self.allocated // 8
+
+
+def read_layout(image: Dataset) -> Layout:
+    """Reads the header.
+
+    Raises:
+        DicomError: the frame is of a kind that is not taken, or there is not one frame.
+    """
+    if (frames := int(image.get("NumberOfFrames") or 1)) != 1:
+        raise DicomError(
+            f"is a DICOM file of {frames} frames; save the one that shows the lesion as a file of its own"
+        )
+    syntax = UID(image.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
+    if syntax not in TAKEN:
+        raise DicomError(
+            f"is a DICOM file of {name_uid(syntax)}, which is not taken; convert it with gdcmconv --raw"
+        )
+    colours = str(image.get("PhotometricInterpretation", ""))
+    if colours not in COLOURS:
+        raise DicomError("is a DICOM file with colours that are not taken; convert it to RGB")
+    layout = Layout(
+        int(image.Rows),
+        int(image.Columns),
+        int(image.SamplesPerPixel),
+        int(image.BitsStored),
+        int(image.BitsAllocated),
+        colours,
+        syntax,
+    )
+    fits = layout.allocated in (8, 16) and 1 <= layout.bits <= layout.allocated
+    ends = int(image.get("HighBit", layout.bits - 1)) == layout.bits - 1
+    if not (fits and ends and layout.samples == COLOURS[colours] and layout.rows * layout.columns):
+        raise DicomError(f"is a damaged DICOM file ({LYING}); copy it again")
+    return layout
+
+
+def extract(image: Dataset, layout: Layout) -> bytes:
+    """The bytes of an image file that holds the frame, with as many bits as are used.
+
+    Raises:
+        DamageError: the frame is not what the header says.
+    """
+    if "PixelData" not in image:
+        raise DamageError("it has no pixels")
+    if layout.syntax in NATIVE:
+        if len(image.PixelData) - layout.bytes not in (0, layout.bytes % 2):
+            raise DamageError(LYING)
+    else:
+        if len(parse_basic_offsets(image.PixelData)) > 1:
+            raise DamageError(LYING)
+        frame = get_frame(image.PixelData, 0, number_of_frames=1)
+        if layout.syntax in JPEG:
+            return extract_jpeg(frame, layout)
+        if layout.syntax in J2K:
+            require_j2k(frame, layout)
+        elif len(frame) > MAX_RLE * layout.bytes + 2**16:
+            raise DamageError(LYING)
+    pixels = pixel_array(image)
+    if layout.colours == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, image)
+    elif layout.bits < layout.allocated and pixels.dtype.kind == "u":
+        pixels = pixels & ((1 << layout.bits) - 1)  # some files keep other things above
+    return write_pnm(invert(pixels) if layout.colours == "MONOCHROME1" else pixels)
+
+
+def extract_jpeg(frame: bytes, layout: Layout) -> bytes:
+    """A JPEG frame as a JPEG file that stands for itself: DICOM's geometry, DICOM's colours.
+
+    Its EXIF data goes: DICOM does not turn frames by it, and it may name the patient.
+    """
+    header = jpeg.read_header(frame)
+    if not header:
+        raise DamageError("its frame is not a JPEG")
+    if (header.height, header.width, header.channels, header.bits) != (
+        layout.rows,
+        layout.columns,
+        layout.samples,
+        layout.bits,
+    ):
+        raise DamageError(LYING)
+    kept, colours_told = bytearray(jpeg.START), False
+    for marker, at, size in jpeg.walk_segments(frame):
+        colours_told |= frame.startswith((JFIF, ADOBE), at)
+        if marker not in PRIVATE or frame.startswith(ADOBE, at):
+            kept += frame[at : at + size] if at < header.scan else frame[at:]
+    if layout.colours == "RGB" and not colours_told:
+        kept[2:2] = ADOBE_RGB  # else decoders take three channels for YCbCr
+    whole = bytes(kept)
+    if layout.colours != "MONOCHROME1":
+        return whole
+    found = jpeg.read_header(whole)
+    pixels = jpeg.decode_jpeg(whole, found, 1) if found else None
+    if pixels is None:
+        raise DamageError("its frame cannot be decoded")
+    return write_pnm(invert(pixels))
+
+
+def require_j2k(frame: bytes, layout: Layout) -> None:
+    """Compares a JPEG 2000 codestream's SIZ segment (ISO/IEC 15444-1, A.5.1) with the header."""
+    if frame[:4] != b"\xff\x4f\xff\x51" or len(frame) < 43:
+        raise DamageError("its frame is not a JPEG 2000 codestream")
+    right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
+    (samples,) = struct.unpack_from(">H", frame, 40)
+    if (bottom - top, right - left, samples) != (layout.rows, layout.columns, layout.samples):
+        raise DamageError(LYING)
+
+
+def write_pnm(pixels: np.ndarray) -> bytes:
+    """Pixels, (H, W) or (H, W, 3) RGB, as a PGM or PPM file, which holds up to 16 bits without loss.
+
+    Raises:
+        DamageError: they have levels below 0.
+    """
+    if pixels.dtype.kind == "i" and pixels.min() < 0:
+        raise DamageError("it has levels below 0")
+    kind = np.uint8 if pixels.dtype.itemsize == 1 else np.uint16
+    levels: np.ndarray[Any, np.dtype[np.integer]] = pixels.astype(kind)
+    if levels.ndim == 2:
+        return cv2.imencode(".pgm", levels)[1].tobytes()
+    return cv2.imencode(".ppm", cv2.cvtColor(levels, cv2.COLOR_RGB2BGR))[1].tobytes()

@@ -1,0 +1,62 @@
+"""Masks in DICOM SEG: the segments of one image, merged."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydicom import Dataset
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import RLELossless
+
+from inference.dicom.frames import LYING, MAX_RLE, NATIVE
+from inference.errors import DamageError, DicomError
+from inference.images.limits import require_pixels
+
+SEGMENT_KEYWORDS = ("SegmentationType", "SegmentSequence", "MaximumFractionalValue")
+
+
+def read_segments(found: Dataset) -> np.ndarray:
+    """The lesion of a SEG as a mask, (H, W) uint8, 0 or 255: where any segment is.
+
+    Fractions count from above 1/2. Several segments are several lesions if they have the same type.
+
+    Raises:
+        DicomError: segments of several types, several images, or a kind of SEG that is not taken.
+        DamageError: the header is not what the pixels are.
+        TooLargeError: more pixels than are allowed.
+    """
+    segments = list(found.get("SegmentSequence") or ())
+    kind, frames = found.get("SegmentationType"), int(found.get("NumberOfFrames") or 1)
+    types = {find_type(segment) for segment in segments}
+    if len(types) > 1:
+        raise DicomError(
+            f"is a DICOM SEG with segments of {len(types)} types; keep those of the lesion alone"
+        )
+    if frames > max(1, len(segments)):
+        raise DicomError(
+            f"is a DICOM SEG of {frames} frames for {len(segments)} segments: it covers several images; "
+            "give a SEG of one image"
+        )
+    rows, columns, bits = int(found.Rows), int(found.Columns), int(found.BitsAllocated)
+    if kind not in ("BINARY", "FRACTIONAL") or bits != (1 if kind == "BINARY" else 8):
+        raise DicomError("is a DICOM SEG that is neither binary nor fractional; save it as binary")
+    require_pixels(rows * frames, columns)
+    size, given = -(-rows * columns * frames * bits // 8), len(found.get("PixelData", b""))
+    syntax = found.file_meta.get("TransferSyntaxUID")
+    if syntax not in NATIVE and syntax != RLELossless:
+        raise DicomError("is a DICOM SEG that is compressed; convert it with gdcmconv --raw")
+    if not size or (
+        given - size not in (0, size % 2) if syntax in NATIVE else given > MAX_RLE * size + 2**16
+    ):
+        raise DamageError(LYING)
+    pixels = pixel_array(found).reshape(frames, rows, columns)
+    if kind == "BINARY":
+        lesion = pixels.any(axis=0)
+    else:
+        lesion = (pixels > int(found.get("MaximumFractionalValue") or 255) / 2).any(axis=0)
+    return np.where(lesion, np.uint8(255), np.uint8(0))
+
+
+def find_type(segment: Dataset) -> tuple[str, str]:
+    """Which kind of thing a segment is, as a coding scheme and a code in it."""
+    codes = segment.get("SegmentedPropertyTypeCodeSequence") or [Dataset()]
+    return str(codes[0].get("CodingSchemeDesignator", "")), str(codes[0].get("CodeValue", ""))
