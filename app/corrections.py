@@ -1,6 +1,6 @@
 """Corrected masks and their photographs, in folders that `training.prepare` takes.
 
-FOLDER/images/NAME-DIGEST.jpg   the upload, byte for byte
+FOLDER/images/NAME-DIGEST.jpg   the upload, byte for byte; of a DICOM file the image inside
 FOLDER/masks/NAME-DIGEST_segmentation.png
 """
 
@@ -15,6 +15,7 @@ from app.prediction import Prediction
 from inference.errors import InputError
 from inference.files import write_bytes
 from inference.images.formats import is_image
+from inference.images.pixels import extract_image
 from inference.images.write import write_image
 
 MAX_PAIRS = 20_000  # in a folder, which visitors fill
@@ -32,16 +33,20 @@ def save_pair(folder: Path, prediction: Prediction) -> str:
         OSError: the photograph has gone.
     """
     data = prediction.path.read_bytes()
+    inside = extract_image(prediction.path)  # without the patient
     stem = re.sub(r"[^\w-]+", "-", prediction.path.stem).strip("-_")[:MAX_NAME] or "photo"
     name = f"{stem}-{hashlib.sha256(data).hexdigest()[:8]}"
     suffix = prediction.path.suffix.lower() if is_image(prediction.path) else ".png"
+    suffix = inside[0] if inside else suffix
     image = folder / "images" / f"{name}{suffix}"
     mask = folder / "masks" / f"{name}_segmentation.png"
     kept = image.exists()
     if not kept and image.parent.is_dir() and sum(1 for _ in image.parent.iterdir()) >= MAX_PAIRS:
         raise InputError(f"the folder of corrections is full: it holds {MAX_PAIRS} pairs")
     try:
-        if is_image(prediction.path):
+        if inside:
+            write_bytes(image, inside[1])
+        elif is_image(prediction.path):
             write_bytes(image, data)
         else:
             write_image(image, prediction.lesion.image)

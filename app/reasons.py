@@ -12,6 +12,15 @@ REASONS = tuple(
         (r"(.*?: )?is empty; .*", r"\1文件为空；请重新复制"),
         (r"(.*?: )?ends in the middle of the image; .*", r"\1图像不完整；请重新复制"),
         (r"(.*?: )?is (?:a )?damaged.*", r"\1图像已损坏；请重新复制"),
+        (r"(.*?: )?is a DICOM file; .*", r"\1本服务器未安装 DICOM 支持；请转换为 PNG 或 JPEG"),
+        (
+            r"(.*?: )?is a DICOM file of (\d+) frames; .*",
+            r"\1DICOM 文件含有 \2 帧；请将显示病灶的一帧另存为文件",
+        ),
+        (
+            r"(.*?: )?is a DICOM (?:file|SEG) .*",
+            r"\1不支持这种 DICOM 文件；请提供皮肤镜、可见光照片或二次采集图像",
+        ),
         (r"(.*?: )?has levels below 0, .*", r"\1含有负的像素值；请另存为 8 位图像"),
         (r"(.*?: )?has fractions from .*", r"\1像素值范围无法识别；请另存为 8 位图像"),
         (r"(.*?: )?has colours that are .*", r"\1颜色类型不受支持；请另存为 RGB 图像"),

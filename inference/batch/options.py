@@ -90,7 +90,7 @@ class SegmentOptions:
 
     @property
     def products(self) -> frozenset[str]:
-        """What is written of each image: formats, csv if an overview needs the measures, KEEP_IDENTITY."""
+        """What is written of each image: formats, csv for measures, KEEP_IDENTITY for patients' names."""
         shown = [overview for name, overview in OVERVIEWS.items() if name in self.save]
         measured = {"csv"} if any(overview.shows_measures for overview in shown) else set()
         identity = {KEEP_IDENTITY} if self.keep_identity else set()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from inference.errors import InputError
 from inference.images.archives import Member
+from inference.images.formats import bare_name
 from inference.images.pixels import Source
 
 
@@ -79,7 +80,7 @@ def find_alike(places: dict[Source, Path]) -> list[list[Source]]:
 
 def shorten(places: dict[Source, Path]) -> dict[Source, Path]:
     """Leaves out the suffixes where the paths stay apart without them."""
-    stems = {source: relative.with_suffix("") for source, relative in places.items()}
+    stems = {source: relative.with_name(bare_name(relative)) for source, relative in places.items()}
     while alike := find_alike(stems):
         # Whole paths differ, so each round restores one at least.
         for sources in alike:

@@ -57,7 +57,6 @@ PALETTE_KEYWORDS = [
     for colour in ("Red", "Green", "Blue")
     for part in ("Descriptor", "Data")
 ]
-MAX_RLE = 2  # times as long as its pixels a frame of run lengths can be
 JFIF, ADOBE = b"\xff\xe0\x00\x10JFIF", b"\xff\xee\x00\x0eAdobe"  # segments that tell of colours
 ADOBE_RGB = ADOBE + b"\x00\x64" + bytes(5)  # that they are not transformed
 PRIVATE = frozenset((*range(0xE1, 0xF0), 0xFE))  # markers of application data and comments
@@ -136,8 +135,8 @@ def extract(image: Dataset, layout: Layout) -> bytes:
             return extract_jpeg(frame, layout)
         if layout.syntax in J2K:
             require_j2k(frame, layout)
-        elif len(frame) > MAX_RLE * layout.bytes + 2**16:
-            raise DamageError(LYING)
+        else:
+            require_rle(frame, layout)
     pixels = pixel_array(image)
     if layout.colours == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, image)
@@ -186,6 +185,30 @@ def require_j2k(frame: bytes, layout: Layout) -> None:
     (samples,) = struct.unpack_from(">H", frame, 40)
     if (bottom - top, right - left, samples) != (layout.rows, layout.columns, layout.samples):
         raise DamageError(LYING)
+
+
+def require_rle(frame: bytes, layout: Layout) -> None:
+    """Adds up the run lengths of a frame (PS3.5, annex G), which can unpack to 64 times its length."""
+    count, *offsets = struct.unpack_from("<16L", frame)
+    ends = [*offsets[1:count], len(frame)]
+    for start, end in zip(offsets[:count], ends):
+        if count_unpacked(frame[start:end]) - layout.rows * layout.columns not in (0, 1):
+            raise DamageError(LYING)
+
+
+def count_unpacked(segment: bytes) -> int:
+    """How many bytes a segment of run lengths unpacks to."""
+    at = total = 0
+    while at < len(segment):
+        head = segment[at]
+        if head > 128:  # the next byte, repeated
+            total += 257 - head
+            at += 2
+        else:  # the next bytes as they are; 128 stands for nothing
+            length = head + 1 if head < 128 else 0
+            total += min(length, len(segment) - at - 1)
+            at += 1 + length
+    return total
 
 
 def write_pnm(pixels: np.ndarray) -> bytes:

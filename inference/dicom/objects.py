@@ -18,7 +18,7 @@ from inference.errors import DamageError, DicomError
 from inference.images.limits import TooLargeError
 
 _filters = Lock()  # those of Python's warnings are shared by all threads
-for _library in ("pydicom", "highdicom"):
+for _library in ("pydicom", "highdicom", "openjpeg"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import RLELossless
+from pydicom.uid import ImplicitVRLittleEndian
 
-from inference.dicom.frames import LYING, MAX_RLE, NATIVE
+from inference.dicom.frames import LYING, NATIVE
 from inference.errors import DamageError, DicomError
 from inference.images.limits import require_pixels
 
@@ -41,12 +41,9 @@ def read_segments(found: Dataset) -> np.ndarray:
         raise DicomError("is a DICOM SEG that is neither binary nor fractional; save it as binary")
     require_pixels(rows * frames, columns)
     size, given = -(-rows * columns * frames * bits // 8), len(found.get("PixelData", b""))
-    syntax = found.file_meta.get("TransferSyntaxUID")
-    if syntax not in NATIVE and syntax != RLELossless:
+    if found.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian) not in NATIVE:
         raise DicomError("is a DICOM SEG that is compressed; convert it with gdcmconv --raw")
-    if not size or (
-        given - size not in (0, size % 2) if syntax in NATIVE else given > MAX_RLE * size + 2**16
-    ):
+    if not size or given - size not in (0, size % 2):
         raise DamageError(LYING)
     pixels = pixel_array(found).reshape(frames, rows, columns)
     if kind == "BINARY":

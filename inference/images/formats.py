@@ -81,6 +81,11 @@ def is_left_out(path: PurePath) -> bool:
     return name.startswith(".") or path.stem.endswith(SUPERPIXELS) or name.upper() == DICOMDIR
 
 
+def bare_name(path: PurePath) -> str:
+    """A file's name without its suffix; digits are none: DICOM files are named by numbers with dots."""
+    return path.name if path.suffix[1:].isdigit() else path.stem
+
+
 def is_image_inside(path: PurePath, start: bytes) -> bool:
     """True for an image that its name does not tell: DICOM files often have no suffix.
 

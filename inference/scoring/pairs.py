@@ -8,6 +8,7 @@ from pathlib import Path
 from inference.cli import escape_line, warn
 from inference.errors import InputError
 from inference.images.folders import PassedOver, describe_passed, find_images, list_images
+from inference.images.formats import DICOM_SUFFIXES, bare_name
 
 Pairs = dict[str, tuple[Path, Path]]  # name -> image, true mask
 
@@ -73,7 +74,7 @@ def index_images(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: no such folder, no image in it, or two images have the same name.
     """
-    return index(folder, {path: path.stem for path, _ in find_images([folder])})
+    return index(folder, {path: bare_name(path) for path, _ in find_images([folder])})
 
 
 def index_masks(folder: Path, images: Collection[str] = ()) -> dict[str, Path]:
@@ -87,9 +88,20 @@ def index_masks(folder: Path, images: Collection[str] = ()) -> dict[str, Path]:
     Raises:
         InputError: no such folder, no mask in it, or two masks have the same name.
     """
-    names = {path: image_name(path, "", images) for path, _ in find_images([folder])}
-    marked = {path: name for path, name in names.items() if name != path.stem}
+    found = without_twins(path for path, _ in find_images([folder]))
+    names = {path: image_name(path, "", images) for path in found}
+    marked = {path: name for path, name in names.items() if name != bare_name(path)}
     return index(folder, marked or names)
+
+
+def without_twins(masks: Iterable[Path]) -> list[Path]:
+    """Leaves a DICOM SEG out where the same mask lies beside it as PNG: `segment` writes both."""
+    files = dict.fromkeys(masks)
+    return [
+        path
+        for path in files
+        if path.suffix.lower() not in DICOM_SUFFIXES or path.with_suffix(".png") not in files
+    ]
 
 
 def index(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
@@ -111,8 +123,8 @@ def image_name(mask: Path, suffix: str = "", images: Collection[str] = ()) -> st
         suffix: what masks end in; empty: one of SUFFIXES.
         images: names of images; a mask may be named as its image is, whatever that ends in.
     """
-    if mask.stem in images and not suffix:
-        return mask.stem
+    if bare_name(mask) in images and not suffix:
+        return bare_name(mask)
     suffixes = [suffix] if suffix else SUFFIXES
-    found = (end for end in suffixes if mask.stem.lower().endswith(end.lower()))
-    return mask.stem[: -len(next(found, "")) or None]
+    found = (end for end in suffixes if bare_name(mask).lower().endswith(end.lower()))
+    return bare_name(mask)[: -len(next(found, "")) or None]

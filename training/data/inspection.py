@@ -17,13 +17,13 @@ import numpy as np
 from inference.cli import track
 from inference.errors import InputError
 from inference.images.mask import LESION, PLAIN, ZERO_ONE, understand_levels
-from inference.images.pixels import holds_mask, read_image, read_levels
+from inference.images.pixels import extract_image, holds_mask, read_image, read_levels
 from inference.runtime.stream import map_ahead
 from training.data.pairs import Pair
 from training.data.split import hash_image
 
 RULES = (
-    3  # version of the rules for an intact pair: raise it when they change, to drop old verdicts
+    4  # version of the rules for an intact pair: raise it when they change, to drop old verdicts
 )
 
 
@@ -33,6 +33,7 @@ class Inspection:
 
     `problem` is empty for an intact pair; a `fleeting` one is not remembered. Sizes are in pixels.
     `mask_kind` is empty if the file is a PNG of 0 and 255 and may be copied, else says what it was.
+    `extracted` is empty for an image that may be copied, else the suffix of the file inside it.
     """
 
     problem: str = ""
@@ -42,6 +43,7 @@ class Inspection:
     mask_sha256: str = ""
     phash: str = ""
     mask_kind: str = ""
+    extracted: str = ""
     fleeting: bool = False
 
 
@@ -103,6 +105,7 @@ def inspect_pair(pair: Pair) -> Inspection:
     """Reads a pair and describes it, or says what is wrong with it."""
     try:
         image, levels = read_image(pair.image), read_levels(pair.mask)
+        inside = extract_image(pair.image)
         sha256, mask_sha256 = (
             hashlib.sha256(path.read_bytes()).hexdigest() for path in (pair.image, pair.mask)
         )
@@ -120,7 +123,8 @@ def inspect_pair(pair: Pair) -> Inspection:
     if kind == PLAIN:
         kind = "" if holds_mask(pair.mask, lesion) else "another format, or turned"
     phash = hash_image(image)
-    return Inspection("", width, height, sha256, mask_sha256, phash, kind)
+    suffix = inside[0] if inside else ""
+    return Inspection("", width, height, sha256, mask_sha256, phash, kind, suffix)
 
 
 def read_lesion(mask: Path, height: int, width: int) -> np.ndarray:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inference.errors import InputError
-from inference.files import replacing
+from inference.files import replacing, write_bytes
 from inference.images.folders import list_images
+from inference.images.pixels import extract_image
 from inference.masks.png import write_mask
 from inference.scoring.pairs import index_images, index_masks
 from training.data.inspection import Inspection, read_lesion
@@ -40,10 +41,14 @@ def require_apart(data: Path, raw: Iterable[Path], sources: Sequence[str]) -> No
 
 
 class Copy(NamedTuple):
-    """A raw file; one that is a mask to be written anew, as a grey PNG of 0 and 255, has its size."""
+    """A raw file; one that is a mask to be written anew, as a grey PNG of 0 and 255, has its size.
+
+    Of a DICOM file the image inside is copied: a data set names no patients, and needs no extra to train.
+    """
 
     path: Path
     size: tuple[int, int] | None = None  # height and width
+    extracted: bool = False
 
 
 def plan_copies(
@@ -54,7 +59,10 @@ def plan_copies(
     for (pair, found), entry in zip(intact.items(), manifest):
         folder, size = data / pair.source, (found.height, found.width) if found.mask_kind else None
         mask_name = f"{pair.name}_segmentation{'.png' if size else pair.mask.suffix}"
-        copies[folder / entry.split / f"{pair.name}{pair.image.suffix}"] = Copy(pair.image)
+        image_name = f"{pair.name}{found.extracted or pair.image.suffix}"
+        copies[folder / entry.split / image_name] = Copy(
+            pair.image, extracted=bool(found.extracted)
+        )
         copies[folder / f"{entry.split}_GT" / mask_name] = Copy(pair.mask, size)
     return copies
 
@@ -78,6 +86,8 @@ def copy_files(copies: dict[Path, Copy]) -> None:
             continue
         if copy.size:
             write_mask(target, read_lesion(copy.path, *copy.size))
+        elif copy.extracted and (inside := extract_image(copy.path)):
+            write_bytes(target, inside[1])
         else:
             with replacing(target) as temporary:
                 shutil.copyfile(copy.path, temporary)

@@ -1,4 +1,4 @@
-"""DICOM files for tests: made-up lesions of made-up patients, as cameras and archives would write them."""
+"""DICOM files for tests: made-up lesions of made-up patients, as cameras and archives write them."""
 
 from __future__ import annotations
 

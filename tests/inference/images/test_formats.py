@@ -29,8 +29,6 @@ OTHERS = {
     "IMG_1.HEIC": ("HEIC", HEIC),
     "heif": ("HEIC", HEIC.replace(b"ftypheic", b"ftypmif1")),
     "b.jxl": ("JPEG XL", b"\xff\x0a" + bytes(20)),
-    "c": ("DICOM", bytes(128) + b"DICM" + bytes(20)),
-    "d.dcm": ("DICOM", b"no preamble"),
     "e.NEF": ("raw", b"MM\0*" + bytes(20)),
     "f.svg": ("vector", b"<svg/>"),
     "g.psd": ("Photoshop", b"8BPS" + bytes(20)),
