@@ -20,7 +20,7 @@ REASONS = tuple(
             r"(.*?: )?looks like an? (.+) image, .*",
             r"\1像是 \2 图像，但文件名没有图像扩展名；请重命名",
         ),
-        (r"(.*?: )?looks like an image \((.+)\) .*", r"\1不支持 \2 图像；请转换为 PNG 或 JPEG"),
+        (r"(.*?: )?looks like an image \((.+)\),? .*", r"\1不支持 \2 图像；请转换为 PNG 或 JPEG"),
         (r"(.*?: )?is not an image .*", r"\1不是可读取的图像；请转换为 PNG 或 JPEG"),
         (r"(.*?: )?has too many pixels .*", r"\1像素过多；请缩小后重新上传"),
         (r"(.*?: )?cannot be decoded .*", r"\1无法解码；请转换为 PNG"),

@@ -22,11 +22,16 @@ def require(extra: str, *packages: str) -> None:
     """
     for package in packages:
         if not is_installed(package):
-            message = f"{package} is not installed; install it: pip install -e '.[{extra}]'"
+            message = explain_missing(extra, package)
             if starts_command():
                 print(f"error: {message}", file=sys.stderr)
                 sys.exit(2)
             raise ModuleNotFoundError(message, name=package)
+
+
+def explain_missing(extra: str, package: str) -> str:
+    """Says that a package is not installed, and what installs it."""
+    return f"{package} is not installed; install it: pip install -e '.[{extra}]'"
 
 
 def is_installed(package: str) -> bool:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-# All that OpenCV opens.
-IMAGE_SUFFIXES = frozenset(
+from inference.extras import explain_missing, is_installed
+
+HEIC_PACKAGE = "pillow_heif"
+READS_HEIC = is_installed(HEIC_PACKAGE)
+HEIC_SUFFIXES = frozenset(".heic .heif .hif .heics .heifs".split())
+# All that OpenCV opens, and what an extra opens where it is installed.
+IMAGE_SUFFIXES = (HEIC_SUFFIXES if READS_HEIC else frozenset()) | frozenset(
     ".jpg .jpeg .jpe .jfif .jif .jfi .mpo .jp2 .j2k .j2c .jpc .png .apng .bmp .dib .tif .tiff .btf .webp "
     ".gif .avif .pbm .pgm .ppm .pnm .pxm .pam .pfm .ras .sr .hdr .pic".split()
 )
@@ -13,7 +18,7 @@ IMAGE_SUFFIXES = frozenset(
 SUPERPIXELS = "_superpixels"
 
 KINDS = {
-    "HEIC": "heic heif hif heics",
+    "HEIC": "heic heif hif heics heifs",
     "JPEG XL": "jxl",
     "JPEG XR": "jxr wdp hdp",
     "JPEG 2000": "jpx jpf jpm",
@@ -35,7 +40,10 @@ KINDS = {
 }
 KIND_OF_SUFFIX = {f".{suffix}": kind for kind, names in KINDS.items() for suffix in names.split()}
 SNIFFED = 132  # bytes at the start of a file that tell its kind
-HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+AVIF_BRANDS = frozenset((b"avif", b"avis"))
+HEIC_BRANDS = frozenset(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+)
 STARTS = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n": "PNG",
@@ -60,7 +68,9 @@ STARTS = {
     b"SIMPLE  =": "FITS",
 }
 BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 108, 124)}
-TAKEN_KINDS = frozenset(("JPEG", "PNG", "GIF", "TIFF", "JPEG 2000", "WebP", "AVIF", "BMP"))
+OPENCV_KINDS = frozenset(("JPEG", "PNG", "GIF", "TIFF", "JPEG 2000", "WebP", "AVIF", "BMP"))
+MISSING = explain_missing("heic", HEIC_PACKAGE)
+TAKEN_KINDS = OPENCV_KINDS | ({"HEIC"} if READS_HEIC else frozenset())
 
 
 def is_image(path: PurePath) -> bool:
@@ -72,8 +82,8 @@ def is_image(path: PurePath) -> bool:
 def kind_of_bytes(start: bytes) -> str | None:
     """The kind of image that begins with these bytes, as many as SNIFFED; None if it is none."""
     if start[4:8] == b"ftyp":
-        brand = start[8:12]
-        return "AVIF" if brand in (b"avif", b"avis") else "HEIC" if brand in HEIF_BRANDS else None
+        brands = read_brands(start)
+        return "AVIF" if brands & AVIF_BRANDS else "HEIC" if brands & HEIC_BRANDS else None
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "WebP"
     if start.startswith(b"BM") and start[6:10] == bytes(4) and start[14:18] in BMP_HEADERS:
@@ -81,6 +91,12 @@ def kind_of_bytes(start: bytes) -> str | None:
     if start[128:132] == b"DICM":
         return "DICOM"
     return next((kind for begin, kind in STARTS.items() if start.startswith(begin)), None)
+
+
+def read_brands(start: bytes) -> set[bytes]:
+    """The brands of an ISO media file: its own and, behind a version, those it is compatible with."""
+    end = int.from_bytes(start[:4], "big")
+    return {start[at : at + 4] for at in (8, *range(16, min(end, len(start)), 4))}
 
 
 def kind_passed_over(name: PurePath, start: bytes) -> str | None:
@@ -99,7 +115,11 @@ def explain_unread(data: bytes) -> str:
     """Why OpenCV does not read a file, after its name, and what helps."""
     kind = kind_of_bytes(data[:SNIFFED])
     if kind in TAKEN_KINDS:
-        return f"is a damaged {kind}, or one that OpenCV cannot read; copy it again, or convert it to PNG"
+        reader = "OpenCV" if kind in OPENCV_KINDS else "libheif"
+        fix = "copy it again, or convert it to PNG"
+        return f"is a damaged {kind}, or one that {reader} cannot read; {fix}"
+    if kind == "HEIC":
+        return f"is a HEIC image, and {MISSING}, or convert it to JPEG"
     if kind:
         return f"is a {kind} image, which OpenCV cannot read; convert it to PNG or JPEG"
     return "is not an image that OpenCV can read; convert it to PNG or JPEG"
@@ -109,4 +129,6 @@ def explain_kind(kind: str) -> str:
     """Why a file of this kind is passed over, after its name."""
     if kind in TAKEN_KINDS:
         return f"looks like a {kind} image, but its name has no image suffix; rename it"
+    if kind == "HEIC":
+        return f"looks like an image (HEIC), but {MISSING}, or convert it to JPEG"
     return f"looks like an image ({kind}) that OpenCV cannot read; convert it to PNG or JPEG"

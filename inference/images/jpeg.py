@@ -13,6 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from inference.errors import DamageError
 from inference.images.limits import max_pixels
 from inference.images.orientation import TURNS, turn
 from inference.images.tags import read_orientation
@@ -104,10 +105,6 @@ def finish(data: bytes, header: Header | None) -> bytes | None:
     if data.rfind(END, scan) >= 0:
         return data
     return data + END if CHECKS_DAMAGE and header and not header.progressive else None
-
-
-class DamageError(ValueError):
-    """The scan is damaged; the message is libjpeg's."""
 
 
 def decode_jpeg(data: bytes, header: Header, scale: int) -> np.ndarray | None:

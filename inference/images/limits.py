@@ -21,8 +21,18 @@ def limit_pixels(limit: int) -> None:
         os.environ[VARIABLE] = str(limit)
 
 
+class TooLargeError(ValueError):
+    """An image has more pixels than `max_pixels`; the message says how many."""
+
+
 def max_pixels() -> int:
     """The limit in force."""
     text = os.environ.get(VARIABLE, str(LIMIT))
     number = text.rstrip("KkMmBb")
     return int(number) * UNITS[text[len(number) :].lower()]
+
+
+def require_pixels(height: int, width: int) -> None:
+    """Raises TooLargeError for an image of more pixels than the limit in force."""
+    if height * width > max_pixels():
+        raise TooLargeError(f"{width} x {height} > {max_pixels()}")

@@ -13,15 +13,16 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from inference.errors import InputError
+from inference.errors import DamageError, InputError
 from inference.images import jpeg
 from inference.images.depth import to_bytes
-from inference.images.formats import explain_unread
-from inference.images.jpeg import DamageError, Header, decode_jpeg
-from inference.images.limits import max_pixels
+from inference.images.formats import SNIFFED, explain_unread, kind_of_bytes
+from inference.images.heic import decode_heic
+from inference.images.jpeg import Header, decode_jpeg
+from inference.images.limits import TooLargeError, max_pixels
 from inference.images.mask import to_lesion, to_levels
 from inference.images.mask_levels import MaskLevels
-from inference.images.orientation import is_avif, turn_avif
+from inference.images.orientation import turn_avif
 from inference.images.tiff import ANY, decode_tiff, is_tiff
 
 PNG_GREY = bytes((8, 0))  # bits, and the type of colour
@@ -36,6 +37,12 @@ SPARE = 2
 
 class TooManyPixelsError(InputError):
     """An image of more pixels than `max_pixels`; it has not been decoded."""
+
+    def __init__(self, path: Source, reason: object) -> None:
+        super().__init__(
+            f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
+            "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
+        )
 
 
 class Source(Protocol):
@@ -194,21 +201,23 @@ def decode_colours(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray
 def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
     """Decodes to (H, W) or (H, W, 3) BGR, upright, with as many bits as are stored."""
     data, header = encoded
+    kind = kind_of_bytes(data[:SNIFFED])
     try:
         if header:
             pixels = decode_jpeg(data, header, scale)
         elif is_tiff(data):
             pixels = decode_tiff(data)
+        elif kind == "HEIC":
+            pixels = decode_heic(data)
         else:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), ANY)
-            pixels = turn_avif(pixels, data) if is_avif(data) and pixels is not None else pixels
+            pixels = turn_avif(pixels, data) if kind == "AVIF" and pixels is not None else pixels
+    except TooLargeError as error:
+        raise TooManyPixelsError(path, error) from error
     except cv2.error as error:
         reason = explain_opencv(error)
         if "CV_IO_MAX_IMAGE" in reason:
-            raise TooManyPixelsError(
-                f"{path}: has too many pixels ({reason}); make it smaller, or raise the limit in the "
-                "environment variable OPENCV_IO_MAX_IMAGE_PIXELS if you trust it"
-            ) from error
+            raise TooManyPixelsError(path, reason) from error
         raise InputError(f"{path}: cannot be decoded ({reason}); convert it to PNG") from error
     except DamageError as error:
         raise InputError(f"{path}: is damaged ({error}); copy it again") from error

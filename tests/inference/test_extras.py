@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inference.extras import require
+from inference.images.write import write_image
 from tests.source_tree import COMMANDS, ROOT
 
 HIDE = """
@@ -89,3 +91,19 @@ def test_a_library_gets_an_exception() -> None:
     require("train", "torch")
     with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[train\]'"):
         require("train", "torch", "no_such_package")
+
+
+def test_heic_files_without_their_extra_are_counted_and_named(model: Path, tmp_path: Path) -> None:
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.HEIC", "b.jpg", "c"):
+        (photos / name).write_bytes(data)
+    write_image(photos / "d.png", np.full((48, 64, 3), 99, np.uint8))
+    arguments = [str(photos), "--model", str(model), "--output", str(tmp_path / "masks")]
+    done = start_without(["pillow_heif"], "inference.segment", tmp_path, *arguments)
+    said = "pillow_heif is not installed; install it: pip install -e '.[heic]', or convert it"
+    assert done.returncode == 1  # b.jpg is named like an image that can be read
+    assert "passed over what looks like an image but cannot be taken: 2 (HEIC)" in done.stderr
+    errors = (tmp_path / "masks" / "errors.csv").read_text()
+    assert errors.count(said) == 3 and f"b.jpg: is a HEIC image, and {said}" in errors
