@@ -20,12 +20,13 @@ from inference.images.formats import SNIFFED, explain_unread, kind_of_bytes
 from inference.images.heic import decode_heic
 from inference.images.jpeg import Header, decode_jpeg
 from inference.images.limits import TooLargeError, max_pixels
-from inference.images.mask import to_lesion, to_levels
+from inference.images.mask import to_lesion, to_levels, undo_spread
 from inference.images.mask_levels import MaskLevels
 from inference.images.orientation import turn_avif
 from inference.images.tiff import ANY, decode_tiff, is_tiff
 
-PNG_GREY = bytes((8, 0))  # bits, and the type of colour
+PNG_BITS, PNG_COLOUR = 24, 25  # where the header says them
+PNG_GREY = 0  # the type of colour
 PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"  # the last chunk and its checksum
 
 MAX_BYTES = 2**31  # of a file: a sparse file can claim any size
@@ -145,7 +146,14 @@ def read_levels(path: Source) -> np.ndarray:
             f"{path}: has one colour, its outline is in the alpha channel; "
             "save the mask as a grey PNG of 0 and 255"
         )
-    return levels
+    bits = grey_png_bits(encoded.data)
+    return undo_spread(levels, bits) if 1 < bits < 8 else levels
+
+
+def grey_png_bits(data: bytes) -> int:
+    """How many bits a pixel has in a PNG file that is grey and nothing else; 0 for any other file."""
+    grey = data.startswith(PNG_START) and data[PNG_COLOUR : PNG_COLOUR + 1] == bytes([PNG_GREY])
+    return data[PNG_BITS] if grey else 0
 
 
 def varies_in_alpha(data: bytes) -> bool:
@@ -162,7 +170,7 @@ def varies_in_alpha(data: bytes) -> bool:
 def holds_mask(path: Source, lesion: np.ndarray) -> bool:
     """True if a file is an upright grey PNG of 8 bits: 255 where (H, W) bool `lesion`, else 0."""
     data = read_whole(path).data
-    if not (data.startswith(PNG_START) and data[24:26] == PNG_GREY):
+    if grey_png_bits(data) != 8:
         return False
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     return stored is not None and np.array_equal(stored, np.where(lesion, 255, 0))
