@@ -45,7 +45,7 @@ FROM base AS training
 # PyPI has torch with CUDA, which is many times as large.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --constraint constraints.txt --index-url "$TORCH_INDEX" torch
-RUN pip install --constraint constraints.txt --editable '.[jpeg,train,imagenet,export,openvino]'
+RUN pip install --constraint constraints.txt --editable '.[jpeg,heic,dicom,train,imagenet,export,openvino]'
 COPY inference inference
 COPY training training
 COPY export export
@@ -74,7 +74,7 @@ ENTRYPOINT ["bash", "-c", "for f in /usr/local/Ascend/cann /usr/local/Ascend/asc
 CMD ["python", "-m", "inference.doctor"]
 
 FROM base AS inference
-RUN pip install --constraint constraints.txt --editable '.[jpeg,app,openvino]'
+RUN pip install --constraint constraints.txt --editable '.[jpeg,heic,dicom,app,openvino]'
 COPY inference inference
 COPY app app
 USER user

@@ -30,7 +30,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 	@touch $@
 
 .venv/installed: .venv/base
-	$(PIP) -e '.[jpeg,dicom,train,imagenet,export,openvino,app,dev]'
+	$(PIP) -e '.[jpeg,heic,dicom,train,imagenet,export,openvino,app,dev]'
 	@touch $@
 
 setup: .venv/installed  ## create .venv and install the project with everything it needs

@@ -12,7 +12,6 @@ REASONS = tuple(
         (r"(.*?: )?is empty; .*", r"\1文件为空；请重新复制"),
         (r"(.*?: )?ends in the middle of the image; .*", r"\1图像不完整；请重新复制"),
         (r"(.*?: )?is (?:a )?damaged.*", r"\1图像已损坏；请重新复制"),
-        (r"(.*?: )?is a DICOM file; .*", r"\1本服务器未安装 DICOM 支持；请转换为 PNG 或 JPEG"),
         (
             r"(.*?: )?is a DICOM file of (\d+) frames; .*",
             r"\1DICOM 文件含有 \2 帧；请将显示病灶的一帧另存为文件",
@@ -29,7 +28,7 @@ REASONS = tuple(
             r"(.*?: )?looks like an? (.+) image, .*",
             r"\1像是 \2 图像，但文件名没有图像扩展名；请重命名",
         ),
-        (r"(.*?: )?looks like an image \((.+)\) .*", r"\1不支持 \2 图像；请转换为 PNG 或 JPEG"),
+        (r"(.*?: )?looks like an image \((.+)\),? .*", r"\1不支持 \2 图像；请转换为 PNG 或 JPEG"),
         (r"(.*?: )?is not an image .*", r"\1不是可读取的图像；请转换为 PNG 或 JPEG"),
         (r"(.*?: )?has too many pixels .*", r"\1像素过多；请缩小后重新上传"),
         (r"(.*?: )?cannot be decoded .*", r"\1无法解码；请转换为 PNG"),

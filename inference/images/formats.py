@@ -6,11 +6,15 @@ from pathlib import PurePath
 
 from inference.extras import explain_missing, is_installed
 
-DICOM_PACKAGE = "pydicom"
-READS_DICOM = is_installed(DICOM_PACKAGE)
-DICOM_SUFFIXES = frozenset(".dcm .dicom .dic".split())
+# Kinds that an extra reads: the extra, and the package that must be there.
+EXTRAS = {"HEIC": ("heic", "pillow_heif"), "DICOM": ("dicom", "pydicom")}
+READ_KINDS = frozenset(kind for kind, (_, package) in EXTRAS.items() if is_installed(package))
+EXTRA_SUFFIXES = {
+    "HEIC": frozenset(".heic .heif .hif .heics .heifs".split()),
+    "DICOM": frozenset(".dcm .dicom .dic".split()),
+}
 # All that OpenCV opens, and what an extra opens where it is installed.
-IMAGE_SUFFIXES = (DICOM_SUFFIXES if READS_DICOM else frozenset()) | frozenset(
+IMAGE_SUFFIXES = frozenset().union(*(EXTRA_SUFFIXES[kind] for kind in READ_KINDS)) | frozenset(
     ".jpg .jpeg .jpe .jfif .jif .jfi .mpo .jp2 .j2k .j2c .jpc .png .apng .bmp .dib .tif .tiff .btf .webp "
     ".gif .avif .pbm .pgm .ppm .pnm .pxm .pam .pfm .ras .sr .hdr .pic".split()
 )
@@ -19,7 +23,7 @@ SUPERPIXELS = "_superpixels"
 DICOMDIR = "DICOMDIR"
 
 KINDS = {
-    "HEIC": "heic heif hif heics",
+    "HEIC": "heic heif hif heics heifs",
     "JPEG XL": "jxl",
     "JPEG XR": "jxr wdp hdp",
     "JPEG 2000": "jpx jpf jpm",
@@ -41,7 +45,10 @@ KINDS = {
 }
 KIND_OF_SUFFIX = {f".{suffix}": kind for kind, names in KINDS.items() for suffix in names.split()}
 SNIFFED = 132  # bytes at the start of a file that tell its kind
-HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+AVIF_BRANDS = frozenset((b"avif", b"avis"))
+HEIC_BRANDS = frozenset(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+)
 STARTS = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n": "PNG",
@@ -66,8 +73,8 @@ STARTS = {
     b"SIMPLE  =": "FITS",
 }
 BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 108, 124)}
-TAKEN_KINDS = frozenset(("JPEG", "PNG", "GIF", "TIFF", "JPEG 2000", "WebP", "AVIF", "BMP"))
-DICOM_MISSING = explain_missing("dicom", DICOM_PACKAGE)
+OPENCV_KINDS = frozenset(("JPEG", "PNG", "GIF", "TIFF", "JPEG 2000", "WebP", "AVIF", "BMP"))
+TAKEN_KINDS = OPENCV_KINDS | READ_KINDS
 
 
 def is_image(path: PurePath) -> bool:
@@ -93,7 +100,7 @@ def is_image_inside(path: PurePath, start: bytes) -> bool:
         path: of a file, not one that `is_image` takes.
         start: of its content, as many bytes as SNIFFED.
     """
-    return READS_DICOM and is_dicom(start) and not is_left_out(path)
+    return "DICOM" in READ_KINDS and is_dicom(start) and not is_left_out(path)
 
 
 def is_dicom(data: bytes) -> bool:
@@ -104,8 +111,8 @@ def is_dicom(data: bytes) -> bool:
 def kind_of_bytes(start: bytes) -> str | None:
     """The kind of image that begins with these bytes, as many as SNIFFED; None if it is none."""
     if start[4:8] == b"ftyp":
-        brand = start[8:12]
-        return "AVIF" if brand in (b"avif", b"avis") else "HEIC" if brand in HEIF_BRANDS else None
+        brands = read_brands(start)
+        return "AVIF" if brands & AVIF_BRANDS else "HEIC" if brands & HEIC_BRANDS else None
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "WebP"
     if start.startswith(b"BM") and start[6:10] == bytes(4) and start[14:18] in BMP_HEADERS:
@@ -113,6 +120,12 @@ def kind_of_bytes(start: bytes) -> str | None:
     if is_dicom(start):
         return "DICOM"
     return next((kind for begin, kind in STARTS.items() if start.startswith(begin)), None)
+
+
+def read_brands(start: bytes) -> set[bytes]:
+    """The brands of an ISO media file: its own and, behind a version, those it is compatible with."""
+    end = int.from_bytes(start[:4], "big")
+    return {start[at : at + 4] for at in (8, *range(16, min(end, len(start)), 4))}
 
 
 def kind_passed_over(name: PurePath, start: bytes) -> str | None:
@@ -131,16 +144,25 @@ def explain_unread(data: bytes) -> str:
     """Why OpenCV does not read a file, after its name, and what helps."""
     kind = kind_of_bytes(data[:SNIFFED])
     if kind in TAKEN_KINDS:
-        return f"is a damaged {kind}, or one that OpenCV cannot read; copy it again, or convert it to PNG"
+        reader = "OpenCV" if kind in OPENCV_KINDS else "libheif"
+        fix = "copy it again, or convert it to PNG"
+        return f"is a damaged {kind}, or one that {reader} cannot read; {fix}"
+    if kind in EXTRAS:
+        return f"is a {kind} image, and {explain_extra(kind)}"
     if kind:
         return f"is a {kind} image, which OpenCV cannot read; convert it to PNG or JPEG"
     return "is not an image that OpenCV can read; convert it to PNG or JPEG"
+
+
+def explain_extra(kind: str) -> str:
+    """Which extra reads this kind."""
+    return f"{explain_missing(*EXTRAS[kind])}, or convert it to JPEG"
 
 
 def explain_kind(kind: str) -> str:
     """Why a file of this kind is passed over, after its name."""
     if kind in TAKEN_KINDS:
         return f"looks like a {kind} image, but its name has no image suffix; rename it"
-    if kind == "DICOM" and not READS_DICOM:
-        return f"looks like an image (DICOM), but {DICOM_MISSING}"
+    if kind in EXTRAS:
+        return f"looks like an image ({kind}), but {explain_extra(kind)}"
     return f"looks like an image ({kind}) that OpenCV cannot read; convert it to PNG or JPEG"

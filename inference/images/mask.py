@@ -63,6 +63,21 @@ def merge_channels(pixels: np.ndarray) -> np.ndarray:
     return np.where(lesion, 255, 0).astype(np.uint8)
 
 
+def undo_spread(levels: np.ndarray, bits: int) -> np.ndarray:
+    """The levels 0 and 1 of a grey file of 2 or 4 bits, which decoders spread over 0 to 255.
+
+    Args:
+        levels: (H, W) uint8 as decoded.
+        bits: of a pixel in the file, at most 8.
+
+    Returns:
+        (H, W) uint8: 0 and 1 if the file holds no other levels; else the same levels, as 255 is then its
+        largest level, or the mask means several things.
+    """
+    one = 255 // ((1 << bits) - 1)
+    return (levels > 0).astype(np.uint8) if levels.max() == one < 255 else levels
+
+
 def to_lesion(levels: np.ndarray, mask_levels: MaskLevels | None) -> np.ndarray:
     """The lesion as scores take it: above 128, or with "01" also 1 in a mask that holds only 0 and 1.
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from inference.images.boxes import walk_boxes
+
 # Orientation -> whether rows and columns are swapped, then whether each is reversed.
 TURNS = {
     1: (False, False, False),
@@ -40,16 +42,12 @@ def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def is_avif(data: bytes) -> bool:
-    return data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis")
-
-
 def turn_avif(pixels: np.ndarray, data: bytes) -> np.ndarray:
     """Turns an AVIF image upright: anticlockwise by irot, then mirrored by imir.
 
     EXIF data in such a file is for information only.
     """
-    boxes = dict(walk_boxes(data, 0, len(data)))
+    boxes = dict(find_turns(data, 0, len(data)))
     if turns := boxes.get(b"irot"):
         pixels = np.rot90(pixels, turns[0] & 3)
     if mirror := boxes.get(b"imir"):
@@ -57,17 +55,10 @@ def turn_avif(pixels: np.ndarray, data: bytes) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def walk_boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes of an ISO media file that hold no others, down to the properties of images."""
-    while at + 8 <= end:
-        size, kind, start = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], at + 8
-        if size == 1:
-            size, start = int.from_bytes(data[start : start + 8], "big"), start + 8
-        stop = end if size == 0 else min(at + size, end)
-        if stop < start:
-            return
+def find_turns(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """The boxes irot and imir between two places in a file."""
+    for kind, start, stop in walk_boxes(data, at, end):
         if kind in CONTAINERS:
-            yield from walk_boxes(data, start + FULL_BOXES.get(kind, 0), stop)
+            yield from find_turns(data, start + FULL_BOXES.get(kind, 0), min(stop, end))
         elif kind in (b"irot", b"imir"):
             yield kind, data[start:stop]
-        at = stop

@@ -16,15 +16,23 @@ import numpy as np
 from inference.errors import DamageError, DicomError, InputError
 from inference.images import jpeg
 from inference.images.depth import to_bytes
-from inference.images.formats import DICOM_MISSING, READS_DICOM, explain_unread, is_dicom
+from inference.images.formats import (
+    READ_KINDS,
+    SNIFFED,
+    explain_unread,
+    is_dicom,
+    kind_of_bytes,
+)
+from inference.images.heic import decode_heic
 from inference.images.jpeg import Header, decode_jpeg
 from inference.images.limits import TooLargeError, max_pixels
-from inference.images.mask import to_lesion, to_levels
+from inference.images.mask import to_lesion, to_levels, undo_spread
 from inference.images.mask_levels import MaskLevels
-from inference.images.orientation import is_avif, turn_avif
+from inference.images.orientation import turn_avif
 from inference.images.tiff import ANY, decode_tiff, is_tiff
 
-PNG_GREY = bytes((8, 0))  # bits, and the type of colour
+PNG_BITS, PNG_COLOUR = 24, 25  # where the header says them
+PNG_GREY = 0  # the type of colour
 PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"  # the last chunk and its checksum
 
 MAX_BYTES = 2**31  # of a file: a sparse file can claim any size
@@ -150,7 +158,14 @@ def read_levels(path: Source) -> np.ndarray:
             f"{path}: has one colour, its outline is in the alpha channel; "
             "save the mask as a grey PNG of 0 and 255"
         )
-    return levels
+    bits = grey_png_bits(encoded.data)
+    return undo_spread(levels, bits) if 1 < bits < 8 else levels
+
+
+def grey_png_bits(data: bytes) -> int:
+    """How many bits a pixel has in a PNG file that is grey and nothing else; 0 for any other file."""
+    grey = data.startswith(PNG_START) and data[PNG_COLOUR : PNG_COLOUR + 1] == bytes([PNG_GREY])
+    return data[PNG_BITS] if grey else 0
 
 
 def varies_in_alpha(data: bytes) -> bool:
@@ -167,7 +182,7 @@ def varies_in_alpha(data: bytes) -> bool:
 def holds_mask(path: Source, lesion: np.ndarray) -> bool:
     """True if a file is an upright grey PNG of 8 bits: 255 where (H, W) bool `lesion`, else 0."""
     data = read_whole(path, masks=True).data
-    if not (data.startswith(PNG_START) and data[24:26] == PNG_GREY):
+    if grey_png_bits(data) != 8:
         return False
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     return stored is not None and np.array_equal(stored, np.where(lesion, 255, 0))
@@ -187,7 +202,7 @@ def read_whole(path: Source, masks: bool = False) -> Encoded:
     if not data:
         raise InputError(f"{path}: is empty; copy it again")
     mm_per_pixel = None
-    if is_dicom(data):
+    if is_dicom(data) and "DICOM" in READ_KINDS:
         data, mm_per_pixel = unwrap_dicom(path, data, masks)
     header = jpeg.read_header(data)
     whole: bytes | None = data
@@ -202,8 +217,6 @@ def read_whole(path: Source, masks: bool = False) -> Encoded:
 
 def unwrap_dicom(path: Source, data: bytes, masks: bool) -> tuple[bytes, float | None]:
     """The image file in a DICOM file, and the size of its pixels in mm if it is known."""
-    if not READS_DICOM:
-        raise InputError(f"{path}: is a DICOM file; {DICOM_MISSING}")
     from inference.dicom.unwrap import unwrap  # loads pydicom, which few need
 
     try:
@@ -243,14 +256,19 @@ def decode_colours(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray
 def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
     """Decodes to (H, W) or (H, W, 3) BGR, upright, with as many bits as are stored."""
     data, header, _ = encoded
+    kind = kind_of_bytes(data[:SNIFFED])
     try:
         if header:
             pixels = decode_jpeg(data, header, scale)
         elif is_tiff(data):
             pixels = decode_tiff(data)
+        elif kind == "HEIC":
+            pixels = decode_heic(data)
         else:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), ANY)
-            pixels = turn_avif(pixels, data) if is_avif(data) and pixels is not None else pixels
+            pixels = turn_avif(pixels, data) if kind == "AVIF" and pixels is not None else pixels
+    except TooLargeError as error:
+        raise TooManyPixelsError(path, error) from error
     except cv2.error as error:
         reason = explain_opencv(error)
         if "CV_IO_MAX_IMAGE" in reason:

@@ -8,7 +8,7 @@ from pathlib import Path
 from inference.cli import escape_line, warn
 from inference.errors import InputError
 from inference.images.folders import PassedOver, describe_passed, find_images, list_images
-from inference.images.formats import DICOM_SUFFIXES, bare_name
+from inference.images.formats import EXTRA_SUFFIXES, bare_name
 
 Pairs = dict[str, tuple[Path, Path]]  # name -> image, true mask
 
@@ -100,7 +100,8 @@ def without_twins(masks: Iterable[Path]) -> list[Path]:
     return [
         path
         for path in files
-        if path.suffix.lower() not in DICOM_SUFFIXES or path.with_suffix(".png") not in files
+        if path.suffix.lower() not in EXTRA_SUFFIXES["DICOM"]
+        or path.with_suffix(".png") not in files
     ]
 
 

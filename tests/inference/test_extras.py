@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inference.extras import require
-from tests.source_tree import COMMANDS, ROOT
+from inference.images.write import write_image
+from tests.missing_packages import start_without
+from tests.source_tree import COMMANDS
 
-HIDE = """
-import sys
-
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {hidden!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Hidden())
-"""
 EXTRAS = {
     "train": ["torch", "matplotlib", "tensorboard"],
     "export": ["torch", "onnx"],
     "app": ["gradio"],
 }
-
-
-def start_without(
-    hidden: list[str], command: str, folder: Path, *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a Python that lacks some packages."""
-    (folder / "sitecustomize.py").write_text(HIDE.format(hidden=hidden))
-    path = os.pathsep.join([str(folder), str(ROOT)])
-    return subprocess.run(
-        [sys.executable, "-m", command, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-    )
 
 
 def extra_of(command: str) -> str:
@@ -89,3 +64,19 @@ def test_a_library_gets_an_exception() -> None:
     require("train", "torch")
     with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[train\]'"):
         require("train", "torch", "no_such_package")
+
+
+def test_heic_files_without_their_extra_are_counted_and_named(model: Path, tmp_path: Path) -> None:
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.HEIC", "b.jpg", "c"):
+        (photos / name).write_bytes(data)
+    write_image(photos / "d.png", np.full((48, 64, 3), 99, np.uint8))
+    arguments = [str(photos), "--model", str(model), "--output", str(tmp_path / "masks")]
+    done = start_without(["pillow_heif"], "inference.segment", tmp_path, *arguments)
+    said = "pillow_heif is not installed; install it: pip install -e '.[heic]', or convert it"
+    assert done.returncode == 1  # b.jpg is named like an image that can be read
+    assert "passed over what looks like an image but cannot be taken: 2 (HEIC)" in done.stderr
+    errors = (tmp_path / "masks" / "errors.csv").read_text()
+    assert errors.count(said) == 3 and f"b.jpg: is a HEIC image, and {said}" in errors

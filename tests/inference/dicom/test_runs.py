@@ -30,7 +30,7 @@ from tests.inference.dicom.dicom_files import (
     write_jpeg,
     write_native,
 )
-from tests.inference.test_extras import start_without
+from tests.missing_packages import start_without
 
 IMAGE, MASK = paint()
 EVERYTHING = ("mask overlay contour rle geojson labelme probability dicom-seg dicom-prob csv sheet "
@@ -189,7 +189,7 @@ def test_without_the_extra_dicom_files_are_named_and_counted(folder: Path, tmp_p
         ["pydicom"], "inference.segment", tmp_path, str(folder / "camera.dcm"), "--output", "o"
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "camera.dcm: is a DICOM file; pydicom is not installed" in done.stderr
+    assert "camera.dcm: is a DICOM image, and pydicom is not installed" in done.stderr
     done = start_without(
         ["highdicom"], "inference.segment", tmp_path, str(folder / "camera.dcm"),
         "--save", "dicom-seg", "--output", "p",

@@ -26,8 +26,9 @@ PICTURE = make_lesion(np.random.default_rng(6), 48, 64)[0]
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 # Names and contents that look like images and are none that OpenCV opens.
 OTHERS = {
-    "IMG_1.HEIC": ("HEIC", HEIC),
+    "heic": ("HEIC", HEIC),
     "heif": ("HEIC", HEIC.replace(b"ftypheic", b"ftypmif1")),
+    "IMG_1.CR3": ("raw", b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"),
     "b.jxl": ("JPEG XL", b"\xff\x0a" + bytes(20)),
     "e.NEF": ("raw", b"MM\0*" + bytes(20)),
     "f.svg": ("vector", b"<svg/>"),
@@ -87,15 +88,15 @@ def test_a_run_names_them_and_succeeds(
 
 def test_one_that_is_named_is_an_error(folder: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "masks"
-    given = [str(folder / name) for name in ("a.png", "IMG_1.HEIC", "f.svg")]
+    given = [str(folder / name) for name in ("a.png", "b.jxl", "f.svg")]
     assert segment(given, SegmentOptions(model, output)) == 1
     errors = (output / "errors.csv").read_text()
-    assert "IMG_1.HEIC: is a HEIC image, which OpenCV cannot read; convert it" in errors
+    assert "b.jxl: is a JPEG XL image, which OpenCV cannot read; convert it" in errors
     assert "f.svg: is not an image that OpenCV can read" in errors
     (tmp_path / "phone").mkdir()
-    (tmp_path / "phone" / "x.heic").write_bytes(HEIC)
+    (tmp_path / "phone" / "x.jxl").write_bytes(b"\xff\x0a")
     with pytest.raises(
-        InputError, match=r"holds no image; .*x\.heic: looks like an image \(HEIC\)"
+        InputError, match=r"holds no image; .*x\.jxl: looks like an image \(JPEG XL\)"
     ):
         find_images([tmp_path / "phone"])
 

@@ -7,7 +7,7 @@ from PIL import Image
 from inference.errors import InputError
 from inference.images.mask import PLAIN, SOFT_EDGES, ZERO_ONE, understand_levels
 from inference.images.pixels import holds_mask, read_levels, read_mask
-from tests.inference.images.mask_files import KINDS, ORIENTATION, grey
+from tests.inference.images.mask_files import KINDS, ORIENTATION, grey, save_bits
 from training.synthetic.lesion import make_lesion
 
 LESION = make_lesion(np.random.default_rng(3), 60, 80)[1] > 0
@@ -19,6 +19,13 @@ def test_however_it_is_stored_it_is_the_same_mask(tmp_path: Path, kind: str) -> 
     (path,) = tmp_path.iterdir()
     assert np.array_equal(read_mask(path, "01"), LESION)
     assert read_mask(path).any() == ("0 and 1" not in kind)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_one_class_of_several_in_few_bits_is_no_mask(tmp_path: Path, bits: int) -> None:
+    save_bits(tmp_path / "mask", LESION, bits, lesion=2)
+    levels = read_levels(tmp_path / "mask.png")
+    assert understand_levels(levels, ".png") is None
 
 
 def test_a_jpeg_has_soft_edges(tmp_path: Path) -> None:
