@@ -99,8 +99,8 @@ def list_results(batch: Batch, say: dict[str, str], mm_per_pixel: float | None) 
         assert entry.measures
         area, diameter = f"{entry.measures.area_px:,} px²", entry.measures.largest_diameter_px
         longest = f"{write_figure(diameter)} px"
-        if mm_per_pixel:
-            sizes = to_millimetres(entry.measures, mm_per_pixel)
+        if known := mm_per_pixel or entry.mm_per_pixel:
+            sizes = to_millimetres(entry.measures, known)
             area = f"{write_figure(sizes['area_mm2'])} mm²"
             longest = f"{write_figure(sizes['largest_diameter_mm'])} mm"
         share = f"{write_figure(entry.measures.area_percent)} %"

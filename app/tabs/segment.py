@@ -99,8 +99,8 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
             nothing = gr.Markdown(say["photo_first"], elem_classes=["light"])
             return nothing, "", gr.Files(None, visible=False)
         with readable(kept.path, request):
-            mm_per_pixel = check_scale(scale, say)
             lesion = kept.cut(threshold, largest, holes).lesion
+            mm_per_pixel = check_scale(scale, say) or lesion.mm_per_pixel
             paths = service.save_measured(lesion, kept.path, mm_per_pixel)
         said = list_measures(lesion.measures, say, mm_per_pixel)
         light, reason = judge_outline(lesion, service.contract, say)

@@ -10,13 +10,16 @@ import torch
 
 from app.correction import read_strokes
 from app.corrections import save_pair
+from app.i18n import ENGLISH
 from app.prediction import Prediction, predict
 from app.service import Service
+from app.tabs.batch import list_results
 from inference.errors import InputError
-from inference.images.pixels import read_mask
+from inference.images.pixels import read_image, read_mask
 from inference.images.write import write_image
 from inference.models import SHIPPED
 from inference.runtime.segmenter import Segmenter
+from tests.inference.dicom.dicom_files import SECRETS, encode_jpeg, write_jpeg, write_native
 from training.config import make_config
 from training.prepare import prepare
 from training.synthetic.lesion import make_lesion
@@ -136,3 +139,35 @@ def test_a_full_or_closed_folder_is_a_line_and_leaves_nothing(
     with pytest.raises(InputError, match="is full"):
         save_pair(tmp_path / "full", predictions[3])
     save_pair(tmp_path / "full", predictions[0])  # its own again
+
+
+def test_a_dicom_file_is_kept_without_its_patient(
+    segmenter: Segmenter, keeping: Service, tmp_path: Path
+) -> None:
+    image, _ = make_lesion(np.random.default_rng(1), 96, 128)
+    native = write_native(tmp_path / "a.dcm", image)
+    jpeg = write_jpeg(tmp_path / "b.dcm", encode_jpeg(image), 96, 128)
+    for path, suffix in ((native, ".png"), (jpeg, ".jpg")):
+        name, _ = keeping.keep_pair(predict(segmenter, path))
+        kept = tmp_path / "corrections" / "images" / f"{name}{suffix}"
+        assert np.array_equal(read_image(kept), read_image(path))
+        assert not [secret for secret in SECRETS if secret.encode() in kept.read_bytes()]
+
+
+def test_the_table_of_many_has_the_sizes_that_dicom_files_know(
+    segmenter: Segmenter, keeping: Service, tmp_path: Path
+) -> None:
+    image, _ = make_lesion(np.random.default_rng(1), 96, 128)
+    paths = [
+        write_native(tmp_path / "known", image, PixelSpacing=[0.02, 0.02]),
+        write_native(tmp_path / "unknown.dcm", image),
+    ]
+    batch = keeping.segment_all(paths, lambda results, total: results)
+    assert not batch.failures
+    table = list_results(batch, ENGLISH, None)
+    for line in table.splitlines()[2:]:
+        assert (" mm\u00b2" in line) == ("`known`" in line), line
+    with zipfile.ZipFile(batch.archive) as archive:
+        names = [name for name in archive.namelist() if name.endswith("measures.csv")]
+        rows = archive.read(names[0]).decode().splitlines()
+    assert "area_mm2" in rows[0]
