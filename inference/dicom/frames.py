@@ -140,8 +140,6 @@ def extract(image: Dataset, layout: Layout) -> bytes:
     pixels = pixel_array(image)
     if layout.colours == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, image)
-    elif layout.bits < layout.allocated and pixels.dtype.kind == "u":
-        pixels = pixels & ((1 << layout.bits) - 1)  # some files keep other things above
     return write_pnm(invert(pixels) if layout.colours == "MONOCHROME1" else pixels)
 
 

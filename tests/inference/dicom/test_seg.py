@@ -175,6 +175,15 @@ def test_what_no_seg_can_refer_to_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "seg.dcm").exists()
 
 
+def test_a_character_set_that_nobody_knows(tmp_path: Path) -> None:
+    """pydicom warns of it; a warning would be an error here, and a line on stderr elsewhere."""
+    source = write_native(tmp_path / "x.dcm", IMAGE, SpecificCharacterSet="ISO_IR 100")
+    source.write_bytes(source.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 999"))
+    for keep_identity in (False, True):
+        segment(source, keep_identity=keep_identity).save(tmp_path / "seg.dcm")
+        assert np.array_equal(read_mask(tmp_path / "seg.dcm"), segment(source).mask)
+
+
 def try_to(function: Callable[[Path], None], path: Path) -> str:
     """What the error of a function says, if there is one."""
     try:

@@ -101,6 +101,7 @@ class Counted:
 def test_no_more_images_are_under_way_than_stated() -> None:
     class Slow:
         contract = Contract(size=16)
+        digests = ()
 
         def __call__(self, images: np.ndarray) -> np.ndarray:
             time.sleep(0.002)
@@ -133,6 +134,7 @@ def test_a_batch_that_fails_is_computed_one_by_one(photos: list[Path]) -> None:
         """A runtime that fails on one image, whatever else is in the batch."""
 
         contract = Contract(size=16)
+        digests = ()
 
         def __call__(self, images: np.ndarray) -> np.ndarray:
             if any((image == poison).all() for image in images):
@@ -167,6 +169,7 @@ def test_the_model_sees_one_batch_size(count: int, shapes: set[int], tmp_path: P
 
     class Grey:
         contract = Contract(size=16)
+        digests = ()
 
         def __call__(self, images: np.ndarray) -> np.ndarray:
             seen.add(len(images))
