@@ -23,8 +23,11 @@ for _library in ("pydicom", "highdicom", "openjpeg"):
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def reading(fix: str = "copy it again") -> Iterator[None]:
     """Silences warnings, and turns whatever pydicom raises into a line that quotes nothing of the file.
+
+    Args:
+        fix: what helps.
 
     Raises:
         DicomError: pydicom raised an error, or the file is damaged.
@@ -36,11 +39,11 @@ def reading() -> Iterator[None]:
         except (DicomError, TooLargeError, MemoryError):
             raise
         except DamageError as error:
-            raise DicomError(f"is a damaged DICOM file ({error}); copy it again") from None
+            raise DicomError(f"is a damaged DICOM file ({error}); {fix}") from None
         except Exception as error:  # pydicom raises anything
             raise DicomError(
                 f"is a damaged DICOM file, or one that pydicom cannot read ({type(error).__name__}); "
-                "copy it again"
+                f"{fix}"
             ) from None
 
 

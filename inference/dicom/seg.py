@@ -60,7 +60,8 @@ def make_seg(data: bytes, levels: np.ndarray, origin: Origin) -> bytes:
     Raises:
         DicomError: the image lacks what a SEG needs to refer to it.
     """
-    with reading():
+    identity = ", or leave --keep-identity out" if origin.keep_identity else ""
+    with reading(f"copy it again{identity}"):
         image = parse(data, None, pixels=False)
         source = choose_source(image, origin.keep_identity)
         scale = find_scale(image, find_class(image))
