@@ -24,9 +24,7 @@ from inference.dicom.scale import find_scale
 from inference.errors import DicomError
 from inference.version import PROJECT, find_version
 
-REFERENCE = (
-    "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality Rows Columns".split()
-)
+REFERENCE = "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Rows Columns".split()
 # Of patient and study: a SEG must have them, be they empty (type 2).
 IDENTITY = (
     "PatientID PatientName PatientBirthDate PatientSex StudyID StudyDate StudyTime AccessionNumber "
@@ -113,6 +111,7 @@ def choose_source(image: Dataset, keep_identity: bool) -> Dataset:
         source.pop("FrameOfReferenceUID", None)
     for keyword in REFERENCE:
         setattr(source, keyword, image[keyword].value)
+    source.Modality = image.get("Modality") or "OT"  # secondary captures may lack it
     for keyword in IDENTITY:
         setattr(source, keyword, image.get(keyword, "") if keep_identity else "")
     return source
