@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import tyro
 from rich.console import Console
 from rich.progress import track as track_progress
 from tyro.conf import Positional, arg
 
+from inference.arguments import parse
 from inference.errors import InputError
 from inference.images.mask_levels import MaskLevels
 from inference.pipes import surviving_closed_pipes
@@ -154,7 +154,7 @@ def run(command: Callable[..., int | None]) -> None:
     spec = sys.modules[command.__module__].__spec__
     prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
     with one_line_errors():
-        sys.exit(tyro.cli(command, prog=prog))
+        sys.exit(parse(command, prog=prog))
 
 
 @contextmanager
