@@ -53,7 +53,7 @@ def refuse(target: object, line: str) -> str:
         ("a --threads four", f"--threads four: must be a whole number; {HELP}"),
         ("a --threads 1.5", f"--threads 1.5: must be a whole number; {HELP}"),
         ("a --threshold=half", f"--threshold half: must be a number; {HELP}"),
-        ("a --batch 1 two", f"--batch 1 two: must be INT [INT ...]; {HELP}"),
+        ("a --batch 1 two", f"--batch 1 two: must be [INT [INT ...]]; {HELP}"),
         ("a --threads", f"--threads: needs a value; {HELP}"),
     ],
 )
