@@ -6,8 +6,10 @@ if __name__ == "__main__":
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ Item = TypeVar("Item")
 # Control characters but for line feed and tab, line separators, marks that turn the direction of text,
 # and bytes of names that are not UTF-8.
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+INTERRUPTED = 130  # the exit code of Ctrl-C, as shells count: 128 and the signal
 CRASHED = 70  # the exit code of a fault in the program, as sysexits.h numbers it
 
 # An option is `threads: Threads = 0` in a command's signature; its help is here and nowhere else.
@@ -178,12 +181,24 @@ def exit_with_line() -> Iterator[None]:
         warn(f"error: {escape_line(str(error))}")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        leave(INTERRUPTED)
     except Exception as error:
         warn(traceback.format_exc().rstrip("\n"))
         reason = escape_line(f"{type(error).__name__}: {error}")
         warn(f"error: the program failed ({reason}): please report it, with the lines above")
         sys.exit(CRASHED)
+
+
+def leave(code: int) -> None:
+    """Ends the program, at once if a thread is still at work: Python would wait for it, perhaps for ever."""
+    if any(
+        thread is not threading.current_thread()
+        for thread in threading.enumerate()
+        if not thread.daemon
+    ):
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def say(text: str) -> None:
