@@ -190,11 +190,9 @@ def exit_with_line() -> Iterator[None]:
 
 
 def leave(code: int) -> None:
-    """Ends the program, at once if a thread is still at work: Python would wait for it, perhaps for ever."""
+    """Ends the program; at once if a thread is still at work, for which Python would wait."""
     if any(
-        thread is not threading.current_thread()
-        for thread in threading.enumerate()
-        if not thread.daemon
+        not each.daemon for each in threading.enumerate() if each is not threading.main_thread()
     ):
         sys.stderr.flush()
         os._exit(code)
