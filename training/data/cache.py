@@ -20,6 +20,7 @@ from inference.cli import track, warn
 from inference.errors import InputError
 from inference.files import TEMPORARY, cache_folder, replacing
 from inference.images.pixels import read_resized, resize_mask
+from inference.lock import is_running
 from inference.machine import usable_cores
 from inference.runtime.pool import Pool
 from inference.runtime.stream import map_ahead
@@ -178,7 +179,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         for leftover in folder.iterdir():
             match = TEMPORARY.fullmatch(leftover.name)  # this machine's
-            if match and not Path("/proc", match[1]).exists():
+            if match and not is_running(int(match[1])):
                 leftover.unlink(missing_ok=True)
         yield
     finally:
