@@ -34,7 +34,7 @@ REASONS = tuple(
         (r"(.*?: )?cannot be decoded .*", r"\1无法解码；请转换为 PNG"),
         (r"(.*?: )?is not a regular file .*", r"\1文件过大或不是普通文件；请重新上传"),
         (r"(.*?: )?is not a zip archive .*", r"\1不是 zip 压缩包；请重新打包"),
-        (r"(.*?: )?contains (.*), a path outside .*", r"\1含有指向压缩包之外的路径 \2；请重新打包"),
+        (r"(.*?: )?has a path that leads out .*", r"\1路径指向压缩包之外；请重新打包"),
         (r"(.*?: )?unpacks to more than (\d+) bytes; .*", r"\1解压后超过 \2 字节；请解压后上传"),
         (r"(.*?: )?cannot be unpacked .*", r"\1无法解压；请解压后上传"),
         (r"(.*?: )?does not fit into memory; .*", r"\1内存不足；请缩小后重新上传"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +14,7 @@ from inference.cli import track
 from inference.images.pixels import read_image, read_mask
 from inference.masks.confidence import describe_image, describe_outline
 from inference.masks.segmentation import Segmentation
+from inference.runtime.pool import Pool
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.metrics import count, score
 from inference.scoring.pairs import Pairs
@@ -76,7 +76,7 @@ def map_tracked(
     function: Callable[[Item], Result], items: Sequence[Item], threads: int, doing: str
 ) -> list[Result]:
     """Calls a function for each item in threads, under a progress bar; keeps the order."""
-    with ThreadPoolExecutor(threads) as pool:
+    with Pool(threads) as pool:
         return list(track(pool.map(function, items), doing, len(items)))
 
 

@@ -6,19 +6,21 @@ if __name__ == "__main__":
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import tyro
 from rich.console import Console
 from rich.progress import track as track_progress
 from tyro.conf import Positional, arg
 
+from inference.arguments import parse
 from inference.errors import InputError
 from inference.images.mask_levels import MaskLevels
 from inference.pipes import surviving_closed_pipes
@@ -29,6 +31,7 @@ Item = TypeVar("Item")
 # Control characters but for line feed and tab, line separators, marks that turn the direction of text,
 # and bytes of names that are not UTF-8.
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+INTERRUPTED = 130  # the exit code of Ctrl-C, as shells count: 128 and the signal
 CRASHED = 70  # the exit code of a fault in the program, as sysexits.h numbers it
 
 # An option is `threads: Threads = 0` in a command's signature; its help is here and nowhere else.
@@ -154,7 +157,7 @@ def run(command: Callable[..., int | None]) -> None:
     spec = sys.modules[command.__module__].__spec__
     prog = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
     with one_line_errors():
-        sys.exit(tyro.cli(command, prog=prog))
+        sys.exit(parse(command, prog=prog))
 
 
 @contextmanager
@@ -178,12 +181,22 @@ def exit_with_line() -> Iterator[None]:
         warn(f"error: {escape_line(str(error))}")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        leave(INTERRUPTED)
     except Exception as error:
         warn(traceback.format_exc().rstrip("\n"))
         reason = escape_line(f"{type(error).__name__}: {error}")
         warn(f"error: the program failed ({reason}): please report it, with the lines above")
         sys.exit(CRASHED)
+
+
+def leave(code: int) -> None:
+    """Ends the program; at once if a thread is still at work, for which Python would wait."""
+    if any(
+        not each.daemon for each in threading.enumerate() if each is not threading.main_thread()
+    ):
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def say(text: str) -> None:

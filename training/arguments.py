@@ -6,14 +6,14 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from inference.arguments import parse
 from inference.errors import InputError
-from training.config import RECIPES, TrainConfig, make_config, to_flag
+from training.config import RECIPES, TrainConfig, make_config
 from training.networks.reference import ARCHS
 from training.records.run_folder import CONFIG
 
@@ -39,19 +39,19 @@ class Typed(TrainConfig):
     __doc__ = TrainConfig.__doc__
 
     def __post_init__(self) -> None:
-        """Checks nothing: tyro would draw a box around what is wrong."""
+        """Checks nothing: a value that is out of range is told by `TrainConfig`, as everywhere."""
 
 
 def read_config(arguments: Sequence[str]) -> TrainConfig:
     """Parses a command line; what was not typed comes from the recipe, or from the run to resume.
 
-    Exits with a message at an unknown flag, and at --help, which shows the recipe's defaults.
+    Exits at --help, which shows the recipe's defaults.
 
     Raises:
-        InputError: a value is out of range, or the run's settings cannot be read.
+        InputError: an option is unknown, a value is none or out of range, or the run's settings cannot be
+            read.
     """
     arguments = spell(arguments)
-    require_numbers(arguments)
     first = ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe", default="default")
     first.add_argument("--out", type=Path, default=TrainConfig.out)
@@ -63,7 +63,7 @@ def read_config(arguments: Sequence[str]) -> TrainConfig:
         # tyro has no flag for what is already true.
         true = {name for name, value in vars(default).items() if value is True}
         arguments = [a for a in arguments if a[2:].replace("-", "_") not in true]
-    typed = tyro.cli(
+    typed = parse(
         Typed, args=arguments, default=Typed(**vars(default)), prog="python -m training.train"
     )
     return TrainConfig(**vars(typed))
@@ -83,20 +83,6 @@ def spell(arguments: Sequence[str]) -> list[str]:
             argument = ARCHS.get(argument, argument)
         spelled.append(argument)
     return spelled
-
-
-def require_numbers(arguments: Sequence[str]) -> None:
-    """Raises InputError, in one line, where a number is none: tyro would draw a box."""
-    kinds = {"int": (int, "a whole number"), "float": (float, "a number")}
-    flags = {to_flag(field.name): kinds.get(str(field.type)) for field in fields(TrainConfig)}
-    assigned = (argument.split("=", 1) for argument in arguments if "=" in argument)
-    for flag, value in [*pairwise(arguments), *assigned]:
-        if kind := flags.get(flag):
-            convert, what = kind
-            try:
-                convert(value)
-            except ValueError:
-                raise InputError(f"{flag} {value}: must be {what}") from None
 
 
 def read_run(run: Path) -> TrainConfig:

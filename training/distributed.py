@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -30,6 +31,7 @@ from inference.machine import usable_cores
 from training.config import TrainConfig
 
 PORT = 29500
+MOMENT = 10.0  # seconds by which processes that are started at once may be apart
 
 
 class Ranks:
@@ -202,6 +204,21 @@ def ending_at_once() -> Iterator[None]:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else 1)
+
+
+@contextmanager
+def letting_the_first_speak() -> Iterator[None]:
+    """Holds back an error in all processes of a machine but the first.
+
+    What stops one usually stops all: torchrun ends the others as soon as the first has said it. An error
+    that is a process's own comes MOMENT seconds late.
+    """
+    try:
+        yield
+    except (InputError, OSError):
+        if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+            time.sleep(MOMENT)
+        raise
 
 
 def must_launch(config: TrainConfig) -> bool:

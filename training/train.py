@@ -16,7 +16,14 @@ from training.checkpointing import AgreedError, Checkpointer, StoppedError, Stop
 from training.config import TrainConfig
 from training.device import Runtime, explain_memory
 from training.distil import Teachers
-from training.distributed import Ranks, ending_at_once, launch, must_launch, require_host
+from training.distributed import (
+    Ranks,
+    ending_at_once,
+    launch,
+    letting_the_first_speak,
+    must_launch,
+    require_host,
+)
 from training.loss import LOSSES
 from training.optimise import Stepper
 from training.precision import compile_network
@@ -102,7 +109,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
 
 
 if __name__ == "__main__":
-    with ending_at_once(), one_line_errors():
+    with ending_at_once(), one_line_errors(), letting_the_first_speak():
         arguments = sys.argv[1:]
         chosen = read_config(arguments)
         require_host(chosen.addr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 from inference.batch.overview import Results
 from inference.batch.writer import Done
 from inference.images.pixels import Source, read_mask
+from inference.runtime.pool import Pool
 from inference.runtime.stream import map_ahead
 
 
@@ -49,7 +49,7 @@ def read_masks(results: Results) -> Iterator[Annotated]:
         file = os.fsencode(str(folder / name)).decode("utf-8", "replace")
         return Annotated(file, read_mask(results.output / done.row.mask))
 
-    with ThreadPoolExecutor(results.threads) as pool:
+    with Pool(results.threads) as pool:
         yield from map_ahead(pool, read, results.done, ahead=2 * results.threads)
 
 

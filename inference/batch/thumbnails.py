@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 from inference.batch.writer import Done
 from inference.errors import InputError
 from inference.images.pixels import Source, read_mask, read_resized
+from inference.runtime.pool import Pool
 from inference.runtime.stream import map_ahead
 
 
@@ -39,7 +39,7 @@ def make_thumbnails(
         except (InputError, OSError, MemoryError):
             return None
 
-    with ThreadPoolExecutor(threads) as pool:
+    with Pool(threads) as pool:
         yield from map_ahead(pool, make, done, ahead=2 * threads)
 
 

@@ -11,7 +11,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from inference.errors import InputError
 from inference.images.folders import PassedOver, require_images
-from inference.images.formats import SNIFFED, is_image, is_image_inside, kind_passed_over
+from inference.images.formats import (
+    OUTSIDE,
+    SNIFFED,
+    is_image,
+    is_image_inside,
+    kind_passed_over,
+)
 
 MAX_BYTES = 2**28  # of a member
 # Bytes asked for at once. The other methods unpack all that they have read, up to 20,000 times as much.
@@ -67,10 +73,11 @@ def list_members(
     """The images in a zip archive, without hidden files and those that macOS adds (__MACOSX).
 
     Args:
-        passed: gets the other members that look like images.
+        passed: gets the other members that look like images, and those whose names lead out of the
+            archive, and would lead out of the output folder.
 
     Raises:
-        InputError: not a zip archive, no image in it, or a name that leads out of the output folder.
+        InputError: not a zip archive, or no image in it.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -87,7 +94,10 @@ def list_members(
             number += 1
         member = Member(path, name, info, archive, number)
         inside = PurePosixPath(name)
-        if is_image(inside) or is_image_inside(inside, start := sniff(member)):
+        taken = is_image(inside) or is_image_inside(inside, start := sniff(member))
+        if taken and leads_out(name):
+            others.append(PassedOver(str(member), OUTSIDE))
+        elif taken:
             members[name, number] = member
         elif kind := kind_passed_over(inside, start):
             others.append(PassedOver(str(member), kind))
@@ -95,11 +105,13 @@ def list_members(
     if passed is not None:
         passed += others
     for (name, _), member in sorted(members.items()):
-        relative = Path(name)
-        outside = relative.is_absolute() or PureWindowsPath(name).anchor
-        if outside or ".." in relative.parts:
-            raise InputError(f"{path}: contains {name}, a path outside the archive; pack it again")
-        yield member, relative
+        yield member, Path(name)
+
+
+def leads_out(name: str) -> bool:
+    """True for a path that leads out of the folder it is put into, here or on Windows."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or bool(PureWindowsPath(name).anchor) or ".." in path.parts
 
 
 def sniff(member: Member) -> bytes:

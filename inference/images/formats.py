@@ -44,6 +44,7 @@ KINDS = {
     "QOI": "qoi",
 }
 KIND_OF_SUFFIX = {f".{suffix}": kind for kind, names in KINDS.items() for suffix in names.split()}
+OUTSIDE = "path outside the archive"  # in place of a kind, of members of archives
 SNIFFED = 132  # bytes at the start of a file that tell its kind
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
 HEIC_BRANDS = frozenset(
@@ -163,6 +164,8 @@ def explain_kind(kind: str) -> str:
     """Why a file of this kind is passed over, after its name."""
     if kind in TAKEN_KINDS:
         return f"looks like a {kind} image, but its name has no image suffix; rename it"
+    if kind == OUTSIDE:
+        return "has a path that leads out of the archive; pack it again"
     if kind in EXTRAS:
         return f"looks like an image ({kind}), but {explain_extra(kind)}"
     return f"looks like an image ({kind}) that OpenCV cannot read; convert it to PNG or JPEG"

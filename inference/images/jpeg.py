@@ -28,6 +28,7 @@ CHECKS_DAMAGE = simplejpeg is not None
 START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
 PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+ARITHMETIC = frozenset(range(0xC9, 0xD0))
 EXIF = b"\xff\xe1", b"Exif\0\0"
 
 REDUCED = {
@@ -52,7 +53,7 @@ class Header(NamedTuple):
     bits: int  # of a channel
     scan: int  # offset of the first scan
     orientation: int  # of EXIF
-    progressive: bool  # further scans may follow
+    needs_end: bool  # without its end marker, nobody can tell whether something is missing
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -64,13 +65,13 @@ class Header(NamedTuple):
 def read_header(data: bytes) -> Header | None:
     """Reads the segments of a JPEG file up to its first scan; None if it is not a well-formed JPEG."""
     height = width = channels = bits = 0
-    orientation, progressive = 1, False
+    orientation, needs_end = 1, False
     for marker, at, size in walk_segments(data):
         if marker in FRAMES:
             height = int.from_bytes(data[at + 5 : at + 7], "big")
             width = int.from_bytes(data[at + 7 : at + 9], "big")
             bits, channels = data[at + 4], data[at + 9]
-            progressive = marker in PROGRESSIVE
+            needs_end = marker in PROGRESSIVE | ARITHMETIC
         elif marker == SCAN[1]:
             # A scan of less than all channels is followed by others.
             return Header(
@@ -80,7 +81,7 @@ def read_header(data: bytes) -> Header | None:
                 bits,
                 at,
                 orientation,
-                progressive or data[at + 4] < channels,
+                needs_end or data[at + 4] < channels,
             )
         elif data.startswith(EXIF[0], at) and data.startswith(EXIF[1], at + 4):
             orientation = read_orientation(data[at + 4 + len(EXIF[1]) : at + size])
@@ -105,14 +106,15 @@ def finish(data: bytes, header: Header | None) -> bytes | None:
 
     The end marker must come after the start of the first scan: it cannot occur inside a scan, and that
     of an embedded preview comes before. It may be missing where simplejpeg tells whether all pixels are
-    there, which it cannot where further scans may follow.
+    there, which it cannot where further scans may follow, or where coding is arithmetic: that reads zeros
+    behind its end.
     """
     scan = header.scan if header else data.find(SCAN)
     if scan < 0:
         return None
     if data.rfind(END, scan) >= 0:
         return data
-    return data + END if CHECKS_DAMAGE and header and not header.progressive else None
+    return data + END if CHECKS_DAMAGE and header and not header.needs_end else None
 
 
 def decode_jpeg(data: bytes, header: Header, scale: int) -> np.ndarray | None:

@@ -278,6 +278,10 @@ def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
         raise InputError(f"{path}: is damaged ({error}); copy it again") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}; save it as RGB") from error
+    if pixels is None and header and header.bits != 8:
+        raise InputError(
+            f"{path}: is a {header.bits}-bit JPEG image, and only 8 bits can be read; convert it to PNG"
+        )
     if pixels is None:
         raise InputError(f"{path}: {explain_unread(data)}")
     return pixels

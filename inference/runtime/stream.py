@@ -6,7 +6,7 @@ import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from itertools import islice
 from threading import Lock
 from typing import NamedTuple, TypeVar
@@ -18,6 +18,7 @@ from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.pixels import Resized, Source, explain_opencv, read_resized
 from inference.masks.segmentation import Segmentation
+from inference.runtime.pool import Pool
 from inference.runtime.segmenter import Segmenter
 
 Item = TypeVar("Item")
@@ -108,7 +109,7 @@ def segment_files(
     def complete(image: Segmentation | Failure) -> Result | Failure:
         return image if isinstance(image, Failure) else attempt(finish, image, image.source)
 
-    with ThreadPoolExecutor(threads) as decoders, ThreadPoolExecutor(threads) as finishers:
+    with Pool(threads) as decoders, Pool(threads) as finishers:
         decoded = map_ahead(decoders, watch.time("decode", decode), sources, ahead=2 * batch_size)
         model = watch.time("infer", segmenter)
         segmented = infer(model, decoded, segmenter.contract, batch_size, segmenter.digests)

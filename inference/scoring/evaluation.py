@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from inference.images.mask import LESION, to_lesion
 from inference.images.mask_levels import MaskLevels
 from inference.images.pixels import Source, read_levels
 from inference.masks.segmentation import Segmentation
+from inference.runtime.pool import Pool
 from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Failure, map_ahead, segment_files
 from inference.scoring.pairs import Pairs
@@ -64,7 +64,7 @@ def score_predictions(
         lesion, found = (read_meant(path, mask_levels) for path in (truth, predicted[name]))
         return count_masks(lesion, found, truth, predicted[name])
 
-    with ThreadPoolExecutor(threads) as pool:
+    with Pool(threads) as pool:
         counted = map_ahead(pool, count_name, pairs, ahead=4 * threads)
         images = list(track(counted, "scoring", len(pairs)))
     require_lesions([image.lesion for image in images], [mask for _, mask in pairs.values()])

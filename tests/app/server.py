@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ START_SECONDS = 300  # on a machine that has much else to do
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str) -> Iterator[str]:
+def serve(folder: Path, *arguments: str, start: Sequence[str] = ("-m",)) -> Iterator[str]:
     """Runs `python -m app` on a free port until the block ends; its files stay in `folder`.
 
     Afterwards nothing of them may be left.
@@ -26,7 +26,7 @@ def serve(folder: Path, *arguments: str) -> Iterator[str]:
         port = free.getsockname()[1]
     temporary, log = folder / "temporary", folder / "log.txt"
     temporary.mkdir()
-    command = [sys.executable, "-m", "app", "--model", *arguments]
+    command = [sys.executable, *start, "app", "--model", *arguments]
     command += ["--port", str(port), "--threads", "1"]
     # Without the limit of pixels that this process has set for itself.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV_")}

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
+from tests.app.server import serve
 from tests.source_tree import imports, list_modules
 from training.synthetic.lesion import make_lesion
 
@@ -65,3 +67,19 @@ def test_other_commands_start_without_them(module: str) -> None:
     command = [sys.executable, "-c", PROGRAM, module, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "usage" in done.stdout, done.stderr
+
+
+def test_the_demo_serves_without_them(model: Path, tmp_path: Path) -> None:
+    """As in containers that hide /proc, too."""
+    pytest.importorskip("gradio", reason="gradio is not installed: the app extra")
+    image, _ = make_lesion(np.random.default_rng(0), 96, 128)
+    photograph = cv2.imencode(".jpg", image)[1].tobytes()
+    program = PROGRAM.replace('"statvfs",', "")  # Windows tells of a disk's space in another way
+    with serve(tmp_path, str(model), start=("-c", program)) as address:
+        assert httpx.get(f"{address}/healthz").status_code == 200
+        answer = httpx.post(
+            f"{address}/v1/segment", files={"image": ("photo.jpg", photograph)}, timeout=60
+        )
+        assert answer.status_code == 200, answer.text
+        figures = httpx.get(f"{address}/metrics").text
+    assert "lesions_requests_total" in figures and "process_resident_memory_bytes" not in figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,12 @@ from training.synthetic.lesion import make_lesion
 
 ROOT = Path(__file__).parents[2]
 COUNTS = {"train": 12, "valid": 5, "test": 2}
+
+
+@pytest.fixture
+def copy(raw: Path, tmp_path: Path) -> Path:
+    """The made-up raw folder, free to be spoilt."""
+    return Path(shutil.copytree(raw, tmp_path / "raw"))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from training.distributed import Ranks
+import training.distributed
+from inference.errors import InputError
+from training.distributed import MOMENT, Ranks, letting_the_first_speak
 from training.records.run_folder import read_metrics
 
 RANKS = Path(__file__).with_name("ranks.py")
@@ -79,3 +81,27 @@ def test_what_stops_every_process_is_said_once(
     said = train_in_process(*wrong.split(), "--out", tmp_path / "run", ranks=2, code=2)
     assert said.startswith("error: ") and said.count("\n") == 1, said
     assert not list(tmp_path.iterdir())
+
+
+def test_under_torchrun_the_first_process_alone_says_it() -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    ended = subprocess.run(
+        [*torchrun, "--nproc-per-node", "3", "-m", "training.train", "--epoks", "3"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    said = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert ended.returncode == 1
+    assert said == ["error: --epoks: no such option; did you mean --epochs?"]
+
+
+def test_an_error_of_another_process_is_said_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(training.distributed.time, "sleep", waited.append)
+    for rank, expected in (("0", []), ("1", [MOMENT])):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        with pytest.raises(InputError), letting_the_first_speak():
+            raise InputError("its disk is full")
+        assert waited == expected

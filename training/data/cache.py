@@ -8,7 +8,6 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,9 @@ from inference.cli import track, warn
 from inference.errors import InputError
 from inference.files import TEMPORARY, cache_folder, replacing
 from inference.images.pixels import read_resized, resize_mask
+from inference.lock import is_running
 from inference.machine import usable_cores
+from inference.runtime.pool import Pool
 from inference.runtime.stream import map_ahead
 from training.data.inspection import read_lesion, stamp_files
 from training.data.layout import CACHE, find_split
@@ -178,7 +179,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         for leftover in folder.iterdir():
             match = TEMPORARY.fullmatch(leftover.name)  # this machine's
-            if match and not Path("/proc", match[1]).exists():
+            if match and not is_running(int(match[1])):
                 leftover.unlink(missing_ok=True)
         yield
     finally:
@@ -191,7 +192,7 @@ def write_arrays(files: CacheFiles, pairs: list[Pair], size: int, workers: int) 
     with (
         replacing(files.images) as image_file,
         replacing(files.masks) as mask_file,
-        ThreadPoolExecutor(workers) as pool,
+        Pool(workers) as pool,
     ):
         image_rows = allocate(image_file, (*shape, 3))
         mask_rows = allocate(mask_file, shape)

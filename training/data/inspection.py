@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from inference.cli import track
 from inference.errors import InputError
 from inference.images.mask import LESION, PLAIN, ZERO_ONE, understand_levels
 from inference.images.pixels import extract_image, holds_mask, read_image, read_levels
+from inference.runtime.pool import Pool
 from inference.runtime.stream import map_ahead
 from training.data.pairs import Pair
 from training.data.split import hash_image
@@ -60,7 +60,7 @@ def inspect_pairs(
     inspected = {pair: known.get((pair.key, stamps[pair])) for pair in pairs}
     waiting = [pair for pair in pairs if inspected[pair] is None]
     if waiting:
-        with journal.open("a", encoding="utf-8") as file, ThreadPoolExecutor(workers) as pool:
+        with journal.open("a", encoding="utf-8") as file, Pool(workers) as pool:
             file.write("\n")  # ends a line that was cut short
             done = map_ahead(pool, inspect_pair, waiting, ahead=4 * workers)
             for pair, inspection in zip(waiting, track(done, "checking", len(waiting))):

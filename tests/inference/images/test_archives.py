@@ -13,11 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.uploads import find_uploads
+from inference.batch.options import SegmentOptions
 from inference.errors import InputError
 from inference.images import archives
 from inference.images.archives import list_members
+from inference.images.folders import PassedOver
+from inference.images.formats import OUTSIDE
 from inference.images.pixels import read_image
 from inference.images.write import write_image
+from inference.segment import segment
 from training.synthetic.lesion import make_lesion
 
 PICTURE = make_lesion(np.random.default_rng(8), 48, 64)[0]
@@ -64,10 +69,66 @@ def test_names(kind: str, png: bytes, tmp_path: Path) -> None:
     assert np.array_equal(read_image(member), PICTURE)
 
 
-def test_names_that_lead_out_are_refused(png: bytes, tmp_path: Path) -> None:
-    for name in (b"..\\x.png", b"C:\\x.png", b"\\\\host\\share\\x.png", b"a/..\\../x.png"):
-        with pytest.raises(InputError, match="a path outside the archive"):
-            list(list_members(pack(tmp_path / "a.zip", [(name, png)])))
+# Nothing says which of these code pages a name is in, and most names are valid in several.
+OTHER_PAGES = {
+    "big5": "左手臂痣.png",
+    "euc_kr": "병변 사진.png",
+    "euc_jp": "ほくろ写真.png",
+    "koi8_r": "родинка.png",
+    "cp866": "родинка.png",
+    "cp1251": "родинка.png",
+    "cp1256": "شامة.png",
+}
+
+
+def test_names_of_other_code_pages_are_wrong_but_never_lost(png: bytes, tmp_path: Path) -> None:
+    raw = [name.encode(page) for page, name in OTHER_PAGES.items()]
+    noise = np.random.default_rng(0).integers(128, 256, (50, 9), np.uint8)
+    raw += [row.tobytes() + b".png" for row in noise]
+    path = pack(tmp_path / "a.zip", [(name, png) for name in raw])
+    found = list(list_members(path))
+    assert len(found) == len(raw) and found == list(list_members(path))
+    assert all(member.read_bytes() == png for member, _ in found)
+    names = {relative.as_posix() for _, relative in found}
+    assert len(names) == len(raw)
+    for name in names:
+        assert name.encode("utf-8").decode() == name and name.endswith(".png")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"../x.png",
+        b"..\\x.png",
+        b"/tmp/x.png",
+        b"C:\\x.png",
+        b"\\\\host\\share\\x.png",
+        b"a/..\\../x.png",
+    ],
+)
+def test_a_name_that_leads_out_is_passed_over_alone(
+    name: bytes, png: bytes, tmp_path: Path
+) -> None:
+    path, passed = pack(tmp_path / "a.zip", [(name, png), (b"a.png", png)]), list[PassedOver]()
+    assert [relative.as_posix() for _, relative in list_members(path, passed)] == ["a.png"]
+    assert [each.kind for each in passed] == [OUTSIDE]
+    assert passed[0].error.endswith("leads out of the archive; pack it again")
+    sources, failures = find_uploads([path])
+    assert len(sources) == 1
+    assert [str(tmp_path) in failure.image + failure.error for failure in failures] == [False]
+    with pytest.raises(InputError, match=r"holds no image; .* leads out of the archive"):
+        list(list_members(pack(tmp_path / "b.zip", [(name, png)])))
+
+
+def test_a_run_does_the_others_and_writes_nothing_outside(
+    png: bytes, model: Path, tmp_path: Path
+) -> None:
+    path, output = tmp_path / "a.zip", tmp_path / "work" / "masks"
+    pack(path, [(b"../../evil.png", png), (b"photos/a.png", png)])
+    assert segment([str(path)], SegmentOptions(model, output)) == 0
+    assert "leads out of the archive" in (output / "errors.csv").read_text()
+    written = sorted(path.name for path in tmp_path.rglob("*.png"))
+    assert written == ["a_segmentation.png", "picture.png"]
 
 
 def test_members_of_one_name_are_all_read(png: bytes, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from app.uploads import find_uploads
 from inference.errors import InputError
 from inference.images.find import find_sources
 from inference.images.formats import kind_of_bytes
+from inference.images.heic import find_contents
 from inference.images.pixels import TooManyPixelsError, read_image, read_mask, read_resized
 from inference.images.write import write_image
 from inference.scoring.pairs import find_pairs
@@ -121,6 +123,26 @@ def test_one_cut_short_is_named(heif: ModuleType, tile_size: int, tmp_path: Path
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("tile_size", [0, 64])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_one_that_was_not_copied_whole_is_named(
+    heif: ModuleType, tile_size: int, mode: str, tmp_path: Path
+) -> None:
+    """It has its length, but zeros in place of the rest, or of a block of the disk."""
+    alpha = np.full((*PICTURE.shape[:2], 1), 7, np.uint8)
+    pixels = PICTURE if mode == "RGB" else np.concatenate((PICTURE, alpha), 2)
+    whole = encode(heif, pixels, mode, tile_size=tile_size)
+    path, first = tmp_path / "photo.heic", whole.index(b"mdat") + 4
+    path.write_bytes(whole)
+    read_image(path)
+    length = len(whole) - first
+    for begin, end in ((0.1, 1.0), (0.5, 1.0), (0.3, 0.4)):
+        at, to = first + int(begin * length), first + int(end * length)
+        path.write_bytes(whole[:at] + bytes(to - at) + whole[to:])
+        with pytest.raises(InputError, match="a part of the image is missing"):
+            read_image(path)
+
+
 def test_damaged_headers_are_a_line(heif: ModuleType, tmp_path: Path) -> None:
     whole, path = encode(heif, PICTURE), tmp_path / "photo.heic"
     said = []
@@ -178,3 +200,14 @@ def test_every_command_takes_them(heif: ModuleType, tmp_path: Path) -> None:
     sources, failures = find_uploads(uploads)
     assert not failures and [name.name for _, name in sources] == ["1.HEIC", "0.HEIC"]
     assert [read_image(source).shape for source, _ in sources] == [(96, 128, 3)] * 2
+
+
+def test_absurd_numbers_cost_neither_time_nor_memory() -> None:
+    data = bytes(1_000_000)
+    item = struct.pack(">HHHHII", 1, 0, 0, 0xFFFF, 0, len(data))
+    many = b"\1\0\0\0\x44\0" + struct.pack(">H", 0xFFFF) + item
+    assert not list(find_contents(many, data))
+    item = struct.pack(">HHHH", 1, 0, 0, 30) + struct.pack(">II", 0, len(data)) * 30
+    again = b"\1\0\0\0\x44\0" + struct.pack(">H", 0xFFFF) + item * 2000
+    assert sum(len(content) for _, content in find_contents(again, data)) < 100 * len(data)
+    assert not list(find_contents(b"\2\0\0\0\x44\0\xff\xff\xff\xff", data))

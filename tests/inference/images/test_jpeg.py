@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 
@@ -24,6 +25,24 @@ KINDS: dict[str, dict[str, object]] = {
 }
 needs_simplejpeg = pytest.mark.skipif(
     not jpeg.CHECKS_DAMAGE, reason="simplejpeg is not installed (the extra jpeg)"
+)
+
+# make_lesion(np.random.default_rng(5), 16, 24), by cjpeg -quality 85 -arithmetic, and its green channel
+# by a libjpeg of 12 bits: what Pillow, OpenCV and simplejpeg do not write.
+ARITHMETIC = base64.b85decode(
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV00jdC1Ox*G1Ox;H1qB8N3<w7Y2L}%e3keJn4-yg)4-pX)791B76dDx~5f~"
+    "vD8XX-UA0HDJA|xUnBpe<e9{<|_LjeT^1qTKP4hRSi9uyH29v&VZ9v&VZ9v&VZ9v&VZ9v&VZ9v&VZ9v&VZ9v&VZ9"
+    "v&VZ9v&VZ9v&VZ9v&VZ9v=V601*fP5C9kh0U`hb5di}c0sqVZ3IGrg1pyEd1^?Or3<CiG0ucid06zf#0H6LYK+6n"
+    "6ZBa5PG~+}60BDuV0U&ALFSUW$C2OYR;n~0U-+N|)l~>vRBmmcOO;bxkIRoF<@}8NCv3gYI<O0ks2IB#z+aCHTT7"
+    "17Z7=U^?hTLr<_7@WK@Hn`{!75_GkpI~"
+)
+TWELVE_BITS = base64.b85decode(
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV00jdC1Ox*G1Ox;H1qB8N3<w7Y2L}%e3keJn4-yg)4-pX)791B76dDx~5f~"
+    "vD8XX-UA0HDJA|xUnBpe<e9{<4r3k(1d02l!Q5di<h02crO00RI30000000000000092nq}T!~iJ}009C90ssUD0"
+    "0000000000RjUA1qKHQ5daAaA~8V{6BZ#dae@EZ00;pA002J#%hw~aBFtk%(v79={mO!u#7^9G4$Mdav^0`D>ptI"
+    "et{->jx0>@0bDE>3@!J~fE2UA+r0JO=drG)nN~G%mDfFjDdPdJAH&}g&;N@Fu?$!LDDhZW4bmvixxiU>i2>9a?bm"
+    "9UN?g=3NxSjXy)V3q`Uyqi$(&N3kscluvhYN>hq>X#$H8Y4>wuF>}_=B!g*SqeRd%)=<B&j9co5vCLbk>+KbX;tm"
+    "^tgwlZ=|IyEFVLq4=)wp3#Ko%gV@Z~caj#8o4fNWmBmfw61mJPZzT(e^OANwc6a^f|Je"
 )
 
 
@@ -130,4 +149,22 @@ def test_without_simplejpeg_opencv_decodes(tmp_path: Path, monkeypatch: pytest.M
     assert np.array_equal(read_resized(path, 16).pixels, expected[1].pixels)
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(InputError, match="ends in the middle"):
+        read_image(path)
+
+
+def test_arithmetic_coding(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(ARITHMETIC)
+    expected = make_lesion(np.random.default_rng(5), 16, 24)[0]
+    assert np.abs(read_image(path).astype(int) - expected).mean() < 6
+    for length in (2, 30, len(ARITHMETIC) // 4):
+        path.write_bytes(ARITHMETIC[:-length])
+        with pytest.raises(InputError, match="ends in the middle"):
+            read_image(path)
+
+
+def test_12_bits_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(TWELVE_BITS)
+    with pytest.raises(InputError, match=r"is a 12-bit JPEG image, and only 8 bits can be read"):
         read_image(path)

@@ -12,8 +12,12 @@ import pytest
 from inference import files as atomic_files
 from inference.errors import InputError
 from inference.files import MACHINE
+from inference.images.pixels import read_mask, resize_mask
+from inference.images.write import write_image
+from inference.masks.png import write_mask
 from training.data import cache
 from training.data.cache import open_split
+from training.prepare import prepare
 
 
 @pytest.fixture
@@ -153,3 +157,34 @@ def test_nothing_is_renamed_before_it_is_on_the_disk(
     monkeypatch.setattr(os, "fsync", note)
     monkeypatch.setattr(os, "replace", check)
     open_split(data, "valid", 16)
+
+
+def test_a_changed_file_is_cached_anew(copy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    before = open_split(data, "test", 32)
+    kept = np.array(before.masks)
+    path = data / "test_GT" / f"{before.names[2]}_segmentation.png"
+    write_mask(path, ~read_mask(path))
+    after = open_split(data, "test", 32)
+    assert np.array_equal(after.images, before.images)
+    assert np.array_equal(after.masks[2], resize_mask(read_mask(path), 32))
+    assert (after.masks[2] != kept[2]).any() and np.array_equal(after.masks[:2], kept[:2])
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage"])
+def test_a_damaged_cache_is_made_anew(copy: Path, tmp_path: Path, damage: bytes) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    masks = np.array(open_split(data, "test", 32).masks)
+    (data / "cache" / "test-32-masks.npy").write_bytes(damage)
+    assert np.array_equal(open_split(data, "test", 32).masks, masks)
+
+
+def test_masks_of_a_hand_made_data_set_are_checked(copy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    prepare(copy, data, size=32)
+    name = open_split(data, "test", 32).names[0]
+    write_image(data / "test_GT" / f"{name}_segmentation.png", np.full((96, 128), 7, np.uint8))
+    with pytest.raises(InputError, match="mask has the level 7"):
+        open_split(data, "test", 32)

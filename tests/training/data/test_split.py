@@ -1,10 +1,16 @@
+import csv
+import shutil
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from inference.errors import InputError
+from inference.images.pixels import read_image
+from inference.images.write import write_image
+from tests.training.data.prepared import read_manifest
 from training.data.split import (
     find_near_duplicates,
     group_names,
@@ -12,6 +18,8 @@ from training.data.split import (
     split_groups,
 )
 from training.data.tables import read_groups
+from training.prepare import prepare
+from training.synthesize import IMAGES, MASKS
 from training.synthetic.lesion import make_lesion
 
 
@@ -100,3 +108,41 @@ def test_made_up_lesions_are_no_near_duplicates() -> None:
     lesions = (make_lesion(np.random.default_rng(n), 96, 128)[0] for n in range(60))
     hashes = {str(n): hash_image(lesion) for n, lesion in enumerate(lesions)}
     assert not list(find_near_duplicates(hashes))
+
+
+def test_near_duplicates_and_given_groups_stay_together(copy: Path, tmp_path: Path) -> None:
+    for number in range(8):  # another photograph each: brighter, softer, a little moved
+        image = read_image(copy / IMAGES / f"SYNTH_{number:07}.jpg")
+        moved = np.roll(cv2.GaussianBlur(image, (3, 3), 0), 1, axis=1) // 10 * 9 + 20
+        write_image(copy / IMAGES / f"TWIN_{number}.jpg", moved)
+        shutil.copy(
+            copy / MASKS / f"SYNTH_{number:07}_segmentation.png",
+            copy / MASKS / f"TWIN_{number}_segmentation.png",
+        )
+    groups = tmp_path / "groups.csv"
+    rows = [f"SYNTH_{number:07},{number % 4}" for number in range(10, 30)]
+    groups.write_text("\n".join(["name,group", *rows, "NOT_HERE,0"]))
+    prepare(copy, tmp_path / "data", groups=groups, size=32)
+    manifest = {row["name"]: row for row in read_manifest(tmp_path / "data")}
+    for number in range(8):
+        original, twin = manifest[f"SYNTH_{number:07}"], manifest[f"TWIN_{number}"]
+        assert original["group"] == twin["group"] == original["name"]
+    splits: dict[str, set[str]] = {}
+    for row in manifest.values():
+        splits.setdefault(row["group"], set()).add(row["split"])
+    assert all(len(found) == 1 for found in splits.values())
+    assert len({manifest[f"SYNTH_{number:07}"]["group"] for number in range(10, 30)}) <= 4
+    assert Counter(row["split"] for row in manifest.values())["test"] > 0
+
+
+def test_the_real_images_split_1815_259_520(isic: Path, tmp_path: Path) -> None:
+    groups = isic / "near-duplicates.csv"
+    assert prepare(isic, tmp_path / "data", groups=groups, size=32) == 0
+    manifest = read_manifest(tmp_path / "data")
+    assert Counter(row["split"] for row in manifest) == {"train": 1815, "valid": 259, "test": 520}
+    split = {row["name"]: row["split"] for row in manifest}
+    with groups.open(newline="") as file:
+        members: dict[str, set[str]] = {}
+        for row in csv.DictReader(file):
+            members.setdefault(row["group"], set()).add(split[row["name"]])
+    assert members and all(len(splits) == 1 for splits in members.values())

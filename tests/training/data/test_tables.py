@@ -1,9 +1,13 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from inference.errors import InputError
+from tests.training.data.prepared import read_manifest
 from training.data.tables import read_pairs, read_splits
+from training.prepare import prepare
+from training.synthesize import IMAGES, MASKS
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -60,3 +64,36 @@ def test_a_wrong_table_of_pairs_is_named(tmp_path: Path, text: str, reason: str)
     path.write_text(text)
     with pytest.raises(InputError, match=reason):
         read_pairs(path)
+
+
+def test_a_split_in_a_table(raw: Path, tmp_path: Path) -> None:
+    words = ("train", "val", "test")
+    table = tmp_path / "split.csv"
+    chosen = {f"SYNTH_{n:07}": words[n % 3] for n in range(30)}
+    table.write_text("name,split\n" + "".join(f"{n},{s}\n" for n, s in chosen.items()))
+    assert prepare(raw, tmp_path / "data", split=table, size=32) == 0
+    found = {row["name"]: row["split"] for row in read_manifest(tmp_path / "data")}
+    assert found == {name: "valid" if word == "val" else word for name, word in chosen.items()}
+    table.write_text("name,split\nSYNTH_0000001,train\nSYNTH_0000002,test\n")
+    with pytest.raises(InputError, match=r"split\.csv, nor are 27 others"):
+        prepare(raw, tmp_path / "other", split=table, size=32)
+
+
+def test_pairs_in_a_table(raw: Path, copy: Path, tmp_path: Path) -> None:
+    table = copy / "pairs.csv"
+    lines = [f"{IMAGES}/SYNTH_{n:07}.jpg,{MASKS}/SYNTH_{n:07}_segmentation.png" for n in range(10)]
+    table.write_text("\n".join(["image,mask", *lines]))
+    assert prepare(copy, tmp_path / "data", pairs=table, size=32) == 0
+    assert Counter(row["split"] for row in read_manifest(tmp_path / "data")) == {
+        "train": 7, "valid": 1, "test": 2
+    }  # fmt: skip
+    words = ["train", "train", "train", "val", "test"] * 2
+    table.write_text("\n".join(["image,mask,split", *(f"{a},{b}" for a, b in zip(lines, words))]))
+    assert prepare(copy, tmp_path / "own", pairs=table, size=32) == 0
+    assert Counter(row["split"] for row in read_manifest(tmp_path / "own")) == {
+        "train": 6, "valid": 2, "test": 2
+    }  # fmt: skip
+    table.write_text("\n".join(["image,mask", *lines, "no.jpg,no.png"]))
+    assert prepare(copy, tmp_path / "third", pairs=table, size=32) == 1
+    with pytest.raises(InputError, match="--pairs: names every mask itself"):
+        prepare(copy, tmp_path / "fourth", pairs=table, masks=copy / MASKS, size=32)
