@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from inference.arguments import parse
 from inference.errors import InputError
 from inference.images.mask_levels import MaskLevels
 from inference.pipes import surviving_closed_pipes
+from inference.runtime.pool import find_threads
 from inference.runtime.providers import AUTO, Provider
 
 Item = TypeVar("Item")
@@ -190,10 +190,8 @@ def exit_with_line() -> Iterator[None]:
 
 
 def leave(code: int) -> None:
-    """Ends the program; at once if a thread is still at work, for which Python would wait."""
-    if any(
-        not each.daemon for each in threading.enumerate() if each is not threading.main_thread()
-    ):
+    """Ends the program; at once if a thread of a pool is still at work, for which Python would wait."""
+    if find_threads():
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

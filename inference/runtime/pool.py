@@ -10,6 +10,7 @@ from types import TracebackType
 
 GRACE = 5.0  # seconds for what is at work when a run is interrupted, such as writing a file
 
+NAME = "inference-pool-"  # of the threads, before the number of their pool
 numbers = count()
 
 
@@ -20,7 +21,7 @@ class Pool(ThreadPoolExecutor):
     """
 
     def __init__(self, threads: int) -> None:
-        self.name = f"pool-{next(numbers)}-"
+        self.name = f"{NAME}{next(numbers)}-"
         super().__init__(threads, self.name)
 
     def __exit__(
@@ -33,7 +34,11 @@ class Pool(ThreadPoolExecutor):
             return super().__exit__(kind, error, trace)
         self.shutdown(wait=False, cancel_futures=True)
         end = time.monotonic() + GRACE
-        for thread in threading.enumerate():
-            if thread.name.startswith(self.name):
-                thread.join(max(0.0, end - time.monotonic()))
+        for thread in find_threads(self.name):
+            thread.join(max(0.0, end - time.monotonic()))
         return None
+
+
+def find_threads(name: str = NAME) -> list[threading.Thread]:
+    """The threads of all pools that have not ended, or of the one with this name."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith(name)]
