@@ -173,7 +173,7 @@ def time_all(workers: dict[Subject, subprocess.Popen], rounds: int) -> dict[Subj
 def summarise(
     seconds: dict[Subject, list[float]], facts: dict[Subject, dict[str, Any]], count: int
 ) -> list[dict[str, Any]]:
-    """A row for each; `ratio` is its speed as a multiple of the first's, our float32 file in onnxruntime."""
+    """A row for each; `ratio` is to the speed of the first, our float32 file in onnxruntime."""
     fps = {subject: count / statistics.median(each) for subject, each in seconds.items()}
     base = next(iter(fps.values()))
     return [

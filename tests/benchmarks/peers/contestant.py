@@ -86,7 +86,9 @@ def open_network(
 
 
 def read_photo(path: Path, size: int) -> tuple[np.ndarray, int, int]:
-    image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    stored = cv2.imread(str(path))
+    assert stored is not None, path
+    image = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
     small = cv2.resize(image, (size, size)).astype(np.float32) / 255
     return ((small - MEAN) / STD).astype(np.float32).transpose(2, 0, 1), *image.shape[:2]
 
@@ -148,8 +150,7 @@ def open_peer(
     """How the peer segments photos into a folder, and what it is."""
     if name == YOLO:
         model, millions, megabytes = open_yolo(engine, size, batch, folder)
-        settings = {"size": size, "threads": threads, "batch": batch}
-        go = partial(segment_with_yolo, model, **settings)
+        go = partial(segment_with_yolo, model, size=size, threads=threads, batch=batch)
     else:
         network = NETWORKS[name]().eval()
         millions = sum(weight.numel() for weight in network.parameters()) / 1e6
