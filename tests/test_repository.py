@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.source_tree import MODULES
@@ -133,22 +132,6 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert first and first[1] == PROJECT["version"]
     kinds = set(re.findall(r"^### (\w+)$", changelog, re.MULTILINE))
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
-
-
-@pytest.mark.parametrize(
-    "page",
-    ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/modelzoo.md"],
-)
-def test_what_a_page_links_to_is_there(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
-        path, _, section = link.partition("#")
-        target = (ROOT / page).parent / path if path else ROOT / page
-        assert target.is_file(), link
-        headings = (
-            re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M) if section else []
-        )
-        assert not section or section in [title.lower().replace(" ", "-") for title in headings]
 
 
 def test_names_in_the_guide_are_names_in_the_code() -> None:

@@ -38,7 +38,8 @@ def test_only_held_out_images_are_scored(
     table = "".join(capsys.readouterr().out.split())
     for row in PUBLISHED:
         assert all(
-            "".join(entry.split()) in table for entry in (row.accuracy, row.jaccard, row.dice)
+            "".join(entry.split()) in table
+            for entry in (row.accuracy, row.jaccard, row.dice, row.thresholded)
         )
     assert f"{files[model.name]['dice']:.4f}" in table
 
