@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from inference.batch.options import SegmentOptions
 from inference.images.pixels import read_image, read_mask
 from inference.images.write import write_image
 from inference.segment import segment
+from tests.benchmarks.peers.__main__ import show
 from tests.source_tree import ROOT
 from training.synthetic.lesion import make_lesion
 
@@ -121,3 +123,9 @@ def test_the_picture_is_the_one_that_make_demo_draws(tmp_path: Path) -> None:
     assert drawn.shape == shown.shape
     difference = np.abs(drawn.astype(int) - shown).mean()
     assert difference < 2, "another model? run make demo, and copy demo/sheet.jpg to docs/demo.jpg"
+
+
+def test_the_table_of_peers_is_what_was_measured() -> None:
+    page = (ROOT / "docs" / "measuring.md").read_text(encoding="utf-8")
+    figures = json.loads((ROOT / "docs" / "peers.json").read_text(encoding="utf-8"))
+    assert show(figures["rows"]) in page and figures["threads"] == 2

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.source_tree import MODULES
@@ -170,3 +171,17 @@ def test_the_guide_lists_every_module() -> None:
     }
     assert modules - listed.keys() == set(), "CONTRIBUTING.md, Every file: add a line for these"
     assert listed.keys() - modules == set(), "CONTRIBUTING.md, Every file: these are gone"
+
+
+@pytest.mark.parametrize("name", ["bug", "question"])
+def test_issue_forms_ask_for_what_helps(name: str) -> None:
+    form = read_yaml(f".github/ISSUE_TEMPLATE/{name}.yml")
+    assert {"name", "description", "body"} <= set(form)
+    asked = {field.get("id"): field for field in form["body"]}
+    assert all(
+        field["type"] == "markdown" or field["validations"]["required"] for field in asked.values()
+    )
+    if name == "bug":
+        command = asked["doctor"]["attributes"]["description"]
+        assert "make doctor" in command and "python -m inference.doctor" in command
+        assert (ROOT / "SECURITY.md").is_file()

@@ -150,6 +150,7 @@ def start_all(
             if line := worker.stdout.readline():
                 workers[subject], facts[subject] = worker, json.loads(line)
                 continue
+            worker.communicate()
             log.seek(0)
             reason = (log.read().strip().splitlines() or ["no answer"])[-1]
             missing.append(f"not run: {' in '.join(subject)}: {reason}")
