@@ -64,7 +64,7 @@ lint: .venv/installed  ## check style and types
 check: lint test  ## lint and test
 
 docs: .venv/installed  ## build the documentation into build/docs; links and anchors are checked
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 prepare: .venv/installed  ## check, split and cache the data set in RAW, into DATA
 	$(RUN) training.prepare $(raw) $(data) $(ARGS)
