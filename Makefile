@@ -17,7 +17,7 @@ data = $(call path,$(DATA))
 raw = $(call path,$(RAW))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test soak lint check prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor npu-shell
+.PHONY: help setup demo tour test soak lint check docs prepare train train-folds weights export segment evaluate reproduce int8 om web app bench doctor npu-shell
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 	@touch $@
 
 .venv/installed: .venv/base
-	$(PIP) -e '.[jpeg,heic,dicom,train,imagenet,export,openvino,app,dev]'
+	$(PIP) -e '.[jpeg,heic,dicom,train,imagenet,export,openvino,app,dev,docs]'
 	@touch $@
 
 setup: .venv/installed  ## create .venv and install the project with everything it needs
@@ -62,6 +62,9 @@ lint: .venv/installed  ## check style and types
 	$(BIN)/mypy
 
 check: lint test  ## lint and test
+
+docs: .venv/installed  ## build the documentation into build/docs; links and anchors are checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 prepare: .venv/installed  ## check, split and cache the data set in RAW, into DATA
 	$(RUN) training.prepare $(raw) $(data) $(ARGS)

@@ -1,4 +1,4 @@
-"""What docs/ascend.md says is so, in both languages; docs/modelzoo.md says the same in both, too."""
+"""What docs/ascend.md says is so."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ PAGE, CHINESE = (
     (ROOT / "docs" / f"ascend{language}.md").read_text(encoding="utf-8")
     for language in ("", ".zh-CN")
 )
-MODELZOO = [
-    (ROOT / "docs" / f"modelzoo{language}.md").read_text(encoding="utf-8")
-    for language in ("", ".zh-CN")
-]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -113,34 +109,3 @@ def test_codes_of_atc_are_those_that_the_command_explains() -> None:
     known = {code for codes in ATC_HINTS for code in codes}
     named = set(re.findall(r"`(EZ?\d{4,5})`", PAGE))
     assert named <= known
-
-
-def blocks(page: str) -> list[str]:
-    return re.findall(r"^```\w*\n.*?^```$", page, re.DOTALL | re.MULTILINE)
-
-
-def code(page: str) -> list[str]:
-    prose = re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
-    return sorted(" ".join(text.split()) for text in re.findall(r"`([^`]+)`", prose))
-
-
-def figures(page: str) -> list[list[str]]:
-    """The figures of each row of the tables."""
-    rows = re.findall(r"^\|.*\|$", page, re.MULTILINE)
-    return [sorted(re.findall(r"\d[\d.]*", row)) for row in rows]
-
-
-@pytest.mark.parametrize(("english", "chinese"), [(PAGE, CHINESE), tuple(MODELZOO)])
-def test_both_languages_say_the_same(english: str, chinese: str) -> None:
-    assert blocks(chinese) == blocks(english)
-    assert code(chinese) == code(english)
-    assert figures(chinese) == figures(english)
-    levels = [re.findall(r"^#+", page, re.MULTILINE) for page in (english, chinese)]
-    assert levels[0] == levels[1]
-
-
-@pytest.mark.parametrize("name", ["ascend.md", "ascend.zh-CN.md", "modelzoo.zh-CN.md"])
-def test_links_lead_somewhere(name: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", read(f"docs/{name}")):
-        if not target.startswith("https://"):
-            assert (ROOT / "docs" / target).is_file(), target

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from mkdocs.__main__ import cli as mkdocs
 
 from tests.command_line import parse, start
 from tests.documentation import SHOWN
@@ -30,7 +31,7 @@ TARGETS = {
     target.replace("%", "2"): said
     for target, said in re.findall(r"^([a-z0-9%-]+):.*## (.+)$", MAKEFILE, re.MULTILINE)
 }
-PROGRAMS = ("python", "pip", "ruff", "mypy", "docker")
+PROGRAMS = ("python", "pip", "ruff", "mypy", "mkdocs", "docker")
 RECORD = """#!/bin/sh
 { printf '%s\\0' "${0##*/}" "$@"; echo; } >> calls
 """
@@ -135,6 +136,10 @@ def check(call: Call) -> None:
         nodes = {arguments[at + 1] for at, word in enumerate(arguments) if word == "--device"}
         assert {"/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc"} <= nodes, call
         assert "/usr/local/Ascend/driver:/usr/local/Ascend/driver:ro" in arguments, call
+    elif program == "mkdocs":
+        command, *flags = arguments
+        known = {flag for option in mkdocs.commands[command].params for flag in option.opts}
+        assert set(flags) <= known, call
     elif program == "mypy":
         assert import_module("mypy.main").process_options(arguments)[0], call
     else:

@@ -1,5 +1,8 @@
-"""What the README says is so, in both languages; its commands on one's own data are run."""
+"""What the README says is so; the commands for one's own data, in docs/index.md, are run."""
 
+from __future__ import annotations
+
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,26 +13,14 @@ import pytest
 
 from inference.images.pixels import read_mask
 from inference.images.write import write_image
-from inference.models import SHIPPED
+from inference.models import SHIPPED, SHIPPED_INT8, read_test_split
 from tests.command_line import start
+from tests.languages import list_commands, list_rows
+from tests.source_tree import ROOT
 from training.synthesize import synthesize
 from training.synthetic.lesion import make_lesion
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
-
-
-def commands(page: str) -> list[str]:
-    """The lines of its bash blocks, without their comments."""
-    return [
-        line.split("#")[0].strip()
-        for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
-        for line in block.splitlines()
-    ]
-
-
-COMMANDS = commands(README)
 # Flags that make the work smaller.
 SMALLER = {
     "training.prepare": ["--size", "64"],
@@ -40,25 +31,42 @@ SMALLER = {
 def test_the_commands_for_ones_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     synthesize(tmp_path / "ISIC2018", images=30, height=96, width=128)
+    page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     ran = []
-    for command in COMMANDS:
+    for command in list_commands(page[page.index("## Train on your data") :]):
         if match := re.fullmatch(r"python -m ([\w.]+) (.*)", command):
             module, arguments = match[1], match[2].split()
             assert start(module, *arguments, *SMALLER.get(module, [])) == 0, command
             ran.append(module)
-    assert len(ran) == 6 and len(set(ran)) == 5
+    assert len(ran) == len(set(ran)) == 5
     assert len(list((tmp_path / "masks").glob("*_segmentation.png"))) == 6
 
 
-def test_its_scores_are_those_of_the_card() -> None:
-    card = (SHIPPED.with_suffix(".md")).read_text(encoding="utf-8").splitlines()
-    rows = [line for line in README.splitlines() if line.startswith("| test, ")]
-    assert rows == [line for line in card if line.startswith("| test, ")] and len(rows) == 4
+def test_its_figures_are_measured_ones() -> None:
+    """Of the card and of the comparison with peers: another model brings other figures."""
+    scores = json.loads(SHIPPED.with_suffix(".scores.json").read_text(encoding="utf-8"))
+    assert scores["images"] == len(read_test_split())
+    megabytes = (path.stat().st_size / 1e6 for path in (SHIPPED, SHIPPED_INT8))
+    peers = json.loads((ROOT / "docs" / "peers.json").read_text(encoding="utf-8"))["rows"]
+    fps = {(row["network"], row["engine"]): row["fps"] for row in peers}
+    subjects = (f"ours, {SHIPPED.name}", "smp Unet efficientnet_lite0")
+    speeds = (fps[subject, "onnxruntime"] for subject in subjects)
+    headings, _, figures, *_ = list_rows(README)
+    assert headings == [str(scores["images"])]
+    expected = [f"{scores['dice']:.3f}", *(f"{figure:.1f}" for figure in (*megabytes, *speeds))]
+    assert figures == sorted([*expected, "8"])  # of INT8
+
+
+def test_it_is_short_and_shows_a_picture() -> None:
+    assert README.count("\n") < 120
+    assert "](docs/demo.jpg)" in README[: README.index("make demo")]
+    assert not re.findall(r"!\[[^\]]*\]\(https?:", README), "pictures come from nowhere else"
 
 
 def test_no_other_kind_of_command() -> None:
-    for command in COMMANDS:
-        assert re.match(r"python -m |make |source \.venv/bin/activate$", command), command
+    for command in list_commands(README):
+        for part in command.split(" && "):
+            assert re.match(r"python -m |make |source \.venv/bin/activate$", part), command
 
 
 def test_the_tree_is_true() -> None:
@@ -72,63 +80,8 @@ def test_the_tree_is_true() -> None:
     assert named == {folder for folder in folders if not folder.startswith(".")}
 
 
-def blocks(page: str) -> list[str]:
-    """Its code blocks, but for bash, whose comments are translated."""
-    found = re.findall(r"^```\w*\n.*?^```$", page, re.DOTALL | re.MULTILINE)
-    return [block for block in found if not block.startswith("```bash")]
-
-
-def outside_code(page: str) -> str:
-    return re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
-
-
-def headings(page: str) -> list[tuple[str, str]]:
-    """Level, as in ##, and title."""
-    return re.findall(r"^(#+) (.+)$", outside_code(page), re.MULTILINE)
-
-
-def links(page: str) -> list[str]:
-    """What it links to, a page of either language alike; a section of its own by its number."""
-    sections = [title.lower().replace(" ", "-") for _, title in headings(page)]
-    return sorted(
-        str(sections.index(target[1:])) if target.startswith("#") else target.replace(".zh-CN", "")
-        for target in re.findall(r"\]\(([^)]+)\)", page)
-        if not target.startswith("README")
-    )
-
-
-def rows(page: str) -> list[list[str]]:
-    """The figures of each row of its tables."""
-    lines = re.findall(r"^\|.*\|$", page, re.MULTILINE)
-    return [re.findall(r"\d[\d.,]*", line) for line in lines]
-
-
-def code(page: str) -> list[str]:
-    return sorted(" ".join(text.split()) for text in re.findall(r"`([^`]+)`", outside_code(page)))
-
-
-def figures(page: str) -> list[str]:
-    """Numbers of the prose and tables, and what stands for numbers to come."""
-    return sorted(re.findall(r"TBD_[A-Z_]+|\d+(?:[.,/]\d+)*", outside_code(page)))
-
-
-def test_both_languages_say_the_same() -> None:
-    assert commands(CHINESE) == COMMANDS
-    assert blocks(CHINESE) == blocks(README)
-    assert [level for level, _ in headings(CHINESE)] == [level for level, _ in headings(README)]
-    assert rows(CHINESE) == rows(README)
-    assert links(CHINESE) == links(README)
-    assert code(CHINESE) == code(README)
-    assert figures(CHINESE) == figures(README)
-
-
-def test_each_language_links_to_the_other_under_its_title() -> None:
-    for page, other in ((README, "README.zh-CN.md"), (CHINESE, "README.md")):
-        assert re.match(rf"# .+\n\n\[.+\]\({re.escape(other)}\)\n\n", page)
-
-
 def test_the_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"## From Python\n\n```python\n(.*?)```", README, re.DOTALL)
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     image, _ = make_lesion(np.random.default_rng(0), 96, 128)
     write_image(tmp_path / "photo.jpg", image)

@@ -135,22 +135,6 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-@pytest.mark.parametrize(
-    "page",
-    ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/modelzoo.md"],
-)
-def test_what_a_page_links_to_is_there(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
-        path, _, section = link.partition("#")
-        target = (ROOT / page).parent / path if path else ROOT / page
-        assert target.is_file(), link
-        headings = (
-            re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.M) if section else []
-        )
-        assert not section or section in [title.lower().replace(" ", "-") for title in headings]
-
-
 def test_names_in_the_guide_are_names_in_the_code() -> None:
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for name, path in re.findall(
@@ -187,3 +171,17 @@ def test_the_guide_lists_every_module() -> None:
     }
     assert modules - listed.keys() == set(), "CONTRIBUTING.md, Every file: add a line for these"
     assert listed.keys() - modules == set(), "CONTRIBUTING.md, Every file: these are gone"
+
+
+@pytest.mark.parametrize("name", ["bug", "question"])
+def test_issue_forms_ask_for_what_helps(name: str) -> None:
+    form = read_yaml(f".github/ISSUE_TEMPLATE/{name}.yml")
+    assert {"name", "description", "body"} <= set(form)
+    asked = {field.get("id"): field for field in form["body"]}
+    assert all(
+        field["type"] == "markdown" or field["validations"]["required"] for field in asked.values()
+    )
+    if name == "bug":
+        command = asked["doctor"]["attributes"]["description"]
+        assert "make doctor" in command and "python -m inference.doctor" in command
+        assert (ROOT / "SECURITY.md").is_file()

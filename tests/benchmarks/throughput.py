@@ -93,12 +93,17 @@ def enlarge_photos(paths: list[Path], folder: Path) -> dict[str, list[Path]]:
     mixed = []
     for number, path in enumerate(paths):
         width, height = SIZES[number % len(SIZES)]
-        large = cv2.resize(read_image(path), (width, height), interpolation=cv2.INTER_CUBIC)
-        noise = rng.integers(-GRAIN, GRAIN + 1, (height, width, 1), np.int16)
         mixed.append(folder / f"{path.stem}.jpg")
-        write_image(mixed[-1], np.clip(large + noise, 0, 255).astype(np.uint8))
+        write_image(mixed[-1], enlarge_photo(path, width, height, rng))
         made[f"{width} x {height}"].append(mixed[-1])
     return {**made, "mixed": mixed}
+
+
+def enlarge_photo(path: Path, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """An image enlarged, with the noise of a sensor: (height, width, 3) uint8 RGB."""
+    large = cv2.resize(read_image(path), (width, height), interpolation=cv2.INTER_CUBIC)
+    noise = rng.integers(-GRAIN, GRAIN + 1, (height, width, 1), np.int16)
+    return np.clip(large + noise, 0, 255).astype(np.uint8)
 
 
 class Speed(NamedTuple):

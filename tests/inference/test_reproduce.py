@@ -37,9 +37,7 @@ def test_only_held_out_images_are_scored(
     assert files[model.name]["images"] == len(held_out)
     table = "".join(capsys.readouterr().out.split())
     for row in PUBLISHED:
-        assert all(
-            "".join(entry.split()) in table for entry in (row.accuracy, row.jaccard, row.dice)
-        )
+        assert all("".join(entry.split()) in table for entry in row[1:-1]), row.model
     assert f"{files[model.name]['dice']:.4f}" in table
 
 
