@@ -126,6 +126,17 @@ class Runtime:
             device["name"] = torch.get_device_module(self.device).get_device_name(self.device)
         return {**device, **self.precision.describe()}
 
+    def remarks(self) -> list[str]:
+        """What the user should know: a processor without half-precision arithmetic emulates it."""
+        level, half = self.precision.level, self.precision.half
+        if self.device.type != "cpu" or level == "O0" or computes_in(half):
+            return []
+        name = "bf16" if half == torch.bfloat16 else "fp16"
+        return [
+            f"--opt-level {level}: torch has no {name} arithmetic for this processor and emulates it, "
+            "several times slower than float32; --opt-level O0 is faster here"
+        ]
+
 
 def find_kind(device: Device, flag: str = "") -> str:
     """The kind of device that `device` means on this machine.
@@ -213,6 +224,16 @@ def list_devices(kind: str, indices: Sequence[int] = ()) -> Sequence[int]:
             "0 on; list others"
         )
     return indices or range(count)
+
+
+def computes_in(half: torch.dtype) -> bool:
+    """Whether this machine's processor, or torch's library for it, computes in half precision."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    library = torch.ops.mkldnn
+    if half == torch.bfloat16:
+        return bool(library._is_mkldnn_bf16_supported())
+    return bool(library._is_mkldnn_fp16_supported())
 
 
 def keep_memory() -> None:

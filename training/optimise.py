@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from training.config import TrainConfig
 from training.device import Runtime
 from training.distributed import Ranks
+from training.networks.average import MovingAverage
 from training.precision import MasterWeights
 
 MAX_SKIPPED = 5  # batches in a row without a finite loss, after which a run has diverged
@@ -60,35 +60,34 @@ class Stepper:
             weight_decay=config.weight_decay,
         )
         self._schedule = make_schedule(config, steps)
-        self._average = (
-            AveragedModel(network, multi_avg_fn=partial(move_average, config.ema), use_buffers=True)
-            if config.ema
-            else None
-        )
+        self._average = MovingAverage(network, config.ema) if config.ema else None
         self._buffers = list(network.buffers())
         self._good_buffers = [buffer.clone() for buffer in self._buffers]
         self._steps, self._updates = steps, 0
         self._part = 0
-        self._finite = True
+        self._losses: list[Tensor] = []  # of the parts of this batch
         self._skipped = 0
         self._expect_gradients()
 
     def __call__(self, loss: Tensor) -> None:
         """Adds a loss to the batch's; after its last part, updates the weights."""
         self._precision.scaler.scale(loss / self._config.accumulate).backward()
-        # Read once the backward pass is queued, so that the device is busy during the wait.
-        self._finite = self._finite and math.isfinite(loss.item())
+        self._losses.append(loss.detach())
         self._part = (self._part + 1) % self._config.accumulate
         self._expect_gradients()
         if self.between:
             return
-        usable = self._collect_gradients()
-        if self._ranks.any(not (usable and self._finite)):
+        norm = self._collect_gradients()
+        # An adaptive scale skips overflows by itself, and learns from them.
+        judged = self._losses if self._precision.scale_adapts else [*self._losses, norm]
+        # The only wait of a step for the device, once its backward pass and clipping are queued.
+        usable = bool(torch.stack(judged).isfinite().all())
+        if self._ranks.any(not usable):
             self._skip()
         else:
             self._update()
         self._precision.update_scale()
-        self._finite = True
+        self._losses.clear()
         self._updates += 1
         self._optimiser.zero_grad()
 
@@ -110,7 +109,7 @@ class Stepper:
 
     @property
     def network(self) -> nn.Module:
-        return self._average.module if self._average else self._network
+        return self._average.network if self._average else self._network
 
     def state_dict(self) -> dict[str, Any]:
         """Optimiser, number of updates, gradient scaler and averaged weights."""
@@ -135,15 +134,13 @@ class Stepper:
         """Ranks exchange gradients in the last part of a batch only."""
         self._ranks.sync_gradients(self._replica, self._part == self._config.accumulate - 1)
 
-    def _collect_gradients(self) -> bool:
-        """Makes the float32 gradients of a batch, unscaled and clipped; False if they are unusable."""
+    def _collect_gradients(self) -> Tensor:
+        """Makes the float32 gradients of a batch, unscaled and clipped; their norm before that."""
         self._masters.take_gradients()
         self._precision.scaler.unscale_(self._optimiser)
-        norm = nn.utils.clip_grad_norm_(
+        return nn.utils.clip_grad_norm_(
             self._network.parameters(), self._config.clip or math.inf, foreach=True
         )
-        # An adaptive scale skips overflows by itself, and learns from them.
-        return self._precision.scale_adapts or math.isfinite(norm.item())
 
     def _update(self) -> None:
         for group in self._optimiser.param_groups:
@@ -152,7 +149,7 @@ class Stepper:
         self._masters.update_twin()
         torch._foreach_copy_(self._good_buffers, self._buffers)
         if self._average:
-            self._average.update_parameters(self._network)
+            self._average.update()
         self._skipped = 0
 
     def _skip(self) -> None:
@@ -190,19 +187,3 @@ def linear(update: int, steps: int, epochs: int, decay_epochs: int) -> float:
     """1, then less by an equal amount after each of the last epochs: the reference's schedule."""
     decayed = max(0, update // steps - (epochs - decay_epochs))
     return max(0.0, 1 - decayed / decay_epochs)
-
-
-@torch.no_grad()
-def move_average(
-    decay: float, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int
-) -> None:
-    """Moves the averaged tensors towards the current ones by 1 - decay, by more at the beginning.
-
-    The first weights are far from good: (1 + n) / (10 + n) forgets them within tens of updates.
-    """
-    count = int(updates)
-    decay = min(decay, (1 + count) / (10 + count))
-    if averaged[0].is_floating_point():
-        torch._foreach_lerp_(averaged, current, 1 - decay)
-    else:  # counters of the normalisation layers
-        torch._foreach_copy_(averaged, current)

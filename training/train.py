@@ -75,7 +75,7 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
     parts = len(batches) * config.accumulate
     ran_on = runtime.describe()
     journal = open_journal(config, ranks, parts, setup.resume, ran_on)
-    for line in (setup.introduce(config, ran_on, ranks.count), *setup.remarks):
+    for line in (setup.introduce(config, ran_on, ranks.count), *setup.remarks, *runtime.remarks()):
         journal.say(line)
     checkpointer = Checkpointer(
         config, setup.contract, setup.data, network, step, runtime, ranks, journal, signals

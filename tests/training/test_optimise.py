@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from training.config import TrainConfig, make_config
 from training.device import Runtime
@@ -149,6 +150,27 @@ def test_a_loss_that_is_not_finite_leaves_no_trace(level: dict[str, Any]) -> Non
     for key, value in trainer.step.network.state_dict().items():
         assert torch.equal(value, average[key]), key
     assert torch.isfinite(trainer.loss())
+
+
+def test_a_step_waits_once_for_its_device_however_many_parts_it_has() -> None:
+    class Waits(TorchDispatchMode):
+        """Counts the numbers that are read from tensors."""
+
+        count = 0
+
+        def __torch_dispatch__(
+            self, operator: Any, types: Any, arguments: Any = (), options: Any = None
+        ) -> Any:
+            self.count += operator is torch.ops.aten._local_scalar_dense.default
+            return operator(*arguments, **(options or {}))
+
+    for changes in ({}, {"accumulate": 4}):
+        trainer = Trainer(ema=0.9, **changes)
+        trainer.train(4)
+        with Waits() as waits:
+            for _ in range(trainer.config.accumulate):
+                trainer.step(trainer.loss())
+        assert waits.count == 1, changes
 
 
 def test_losses_that_stay_not_finite_are_a_divergence() -> None:
