@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,21 @@ def list_commands(checkpoint: Path, last: Path) -> list[str]:
     if "config" not in record:  # someone else's
         return []
     config = record["config"]
-    sources = [config.get("init"), *config.get("teachers", [])]
+    averaged = record.get("averaged", [])
+    sources = averaged or [config.get("init"), *config.get("teachers", [])]
     earlier = [
         command
         for source in sources
         if source and source != "imagenet"
         for command in list_commands(Path(source), last)
     ]
-    return list(dict.fromkeys([*earlier, to_command(config)]))
+    command = to_average(averaged, record["out"]) if averaged else to_command(config)
+    return list(dict.fromkeys([*earlier, command]))
+
+
+def to_average(sources: list[str], out: str) -> str:
+    """The command line that averages checkpoints."""
+    return f"python -m export.average {shlex.join(sources)} --out {shlex.quote(out)}"
 
 
 def to_command(config: dict[str, Any]) -> str:

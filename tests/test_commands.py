@@ -35,6 +35,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "export.to_om": ("{nowhere} {out}.om --soc-version Ascend310P3", "nowhere"),
     "export.benchmark": ("{nowhere}", "nowhere"),
     "export.fit_confidence": ("{nowhere}.onnx {nowhere}", "nowhere"),
+    "export.average": ("{nowhere} {nowhere} --out {out}.pt", "nowhere"),
     "export.sweep": ("{nowhere} {nowhere} {nowhere}", "nowhere"),
     "export.card": ("{nowhere} {nowhere} {nowhere}", "nowhere"),
     "app": ("--port 0", "--port 0"),
