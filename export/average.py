@@ -45,7 +45,8 @@ def average(
     for path, record in zip(sources, records):
         if list_shapes(record) != list_shapes(first):
             raise InputError(
-                f"{path}: its network differs from that of {sources[0]}; average checkpoints of one network"
+                f"{path}: its network differs from that of {sources[0]}; "
+                "average checkpoints of one network"
             )
     weights = {
         name: mean_of([record["weights"][name] for record in records]) for name in first["weights"]
