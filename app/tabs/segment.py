@@ -29,6 +29,11 @@ SHOWN: dict[str, Any] = {
     "height": 420,  # nothing jumps when a picture comes
     "buttons": ["download", "fullscreen"],
 }
+# On a telephone the result stands below what one sees.
+TO_RESULT = """() => {
+  if (innerWidth <= 700 && document.querySelector("#photograph img"))
+    document.getElementById("found").scrollIntoView();
+}"""
 
 
 def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
@@ -130,7 +135,9 @@ def lay_out_one(service: Service, switch: LanguageSwitch) -> set[str]:
         show_progress_on=outline,
         preprocess=False,  # the file itself: it is decoded like everywhere else
         **PRIVATE,
-    ).success(**shown).success(**finished).success(**correction.drawn)
+    ).success(**shown).success(**finished).success(js=TO_RESULT, **PRIVATE).success(
+        **correction.drawn
+    )
     cut_anew = gr.on([knob.input for knob in knobs[:-1]], **shown, trigger_mode="always_last")
     cut_anew.success(**finished).success(**correction.drawn)
     knobs[-1].input(**finished, trigger_mode="always_last")
