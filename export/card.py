@@ -21,7 +21,7 @@ from export.recipe import describe_recipe
 from inference.benchmark.comparison import require_counts
 from inference.cli import Threads, run
 from inference.files import replacing, write_bytes, write_json
-from inference.machine import usable_cores
+from inference.machine import has_vnni, usable_cores
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model
 from training.records.run_table import tabulate_runs
@@ -71,6 +71,7 @@ def write_card(
         "files": sections.describe_files(files),
         "network": sections.describe_network(model, checkpoint),
         "shape": sections.describe_shape(model),
+        "vnni": "with" if has_vnni() else "without",
         "recipe": recipe,
         "runs": compared,
         "sweep": tabulate_deployments(checkpoint, validation, threads),

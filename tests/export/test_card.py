@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -116,7 +117,9 @@ def test_make_weights_is_the_recipe_of_the_card() -> None:
         ]
         for text in (told.stdout, card)
     )
-    assert made == written and len(made) == 2
+    assert made == written and len(made) == 3
+    last = re.search(r"-m (export\.average .*)", told.stdout)
+    assert last and f"python -m {last[1]}\n" in card
 
 
 def test_a_command_is_whole() -> None:

@@ -62,6 +62,15 @@ def test_limits_of_containers_on_older_systems(groups: Path) -> None:
     assert (machine.memory() or (0, 0))[1] == 8192000
 
 
+@pytest.mark.parametrize(
+    ("flags", "known"),
+    [("fma avx2 avx512_vnni", True), ("avx_vnni lm", True), ("fma avx2", False), ("", False)],
+)
+def test_vnni_is_found(flags: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "read", lambda path: f"bugs\t: avx_vnni\nflags\t\t: {flags}\n")
+    assert machine.has_vnni() == known
+
+
 def test_the_machine_itself() -> None:
     assert machine.processor()
     assert 1 <= machine.usable_cores() <= (os.cpu_count() or 1)
