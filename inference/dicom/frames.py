@@ -132,6 +132,8 @@ def extract(image: Dataset, layout: Layout) -> bytes:
     if layout.syntax in NATIVE:
         if len(image.PixelData) - layout.bytes not in (0, layout.bytes % 2):
             raise DamageError(LYING)
+        if layout.samples > 1 and "PlanarConfiguration" not in image:
+            raise DamageError("its header has no PlanarConfiguration")
     else:
         if len(parse_basic_offsets(image.PixelData)) > 1:
             raise DamageError(LYING)
@@ -142,6 +144,9 @@ def extract(image: Dataset, layout: Layout) -> bytes:
             require_j2k(frame, layout)
         else:
             require_rle(frame, layout)
+        image.PlanarConfiguration = (
+            0  # pydicom asks for it, but a compressed frame has its own order
+        )
     pixels = pixel_array(image)
     if layout.colours == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, image)

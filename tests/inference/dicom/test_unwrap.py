@@ -340,8 +340,23 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         header = make_header("dermoscopic", HEIGHT, WIDTH, **{keyword: None})
         path = write(tmp_path / "x.dcm", header)
         assert f"(its header has no {keyword}); copy it again" in refuse(path)
+    path = write_native(tmp_path / "x.dcm", IMAGE, PlanarConfiguration=None)
+    assert "its header has no PlanarConfiguration" in refuse(path)
     path = write(tmp_path / "x.dcm", make_header("dermoscopic", HEIGHT, WIDTH), b"")
     assert "it has no pixels" in refuse(path)
+
+
+@pytest.mark.parametrize("name", ["RLE", "JPEG 2000"])
+def test_a_compressed_frame_has_its_own_order_of_samples(name: str, tmp_path: Path) -> None:
+    path = KINDS[name][0](tmp_path / "x.dcm", IMAGE)
+    image = pydicom.dcmread(path)
+    for order in (0, 1, None):
+        if order is None:
+            del image.PlanarConfiguration
+        else:
+            image.PlanarConfiguration = order
+        image.save_as(path)
+        assert np.array_equal(read_image(path), IMAGE)
 
 
 def test_run_lengths_that_unpack_to_anything_are_refused(tmp_path: Path) -> None:
