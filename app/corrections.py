@@ -14,7 +14,7 @@ from pathlib import Path
 from app.prediction import Prediction
 from inference.errors import InputError
 from inference.files import write_bytes
-from inference.images.formats import is_image
+from inference.images.formats import bare_name, is_image
 from inference.images.pixels import extract_image
 from inference.images.write import write_image
 
@@ -34,7 +34,7 @@ def save_pair(folder: Path, prediction: Prediction) -> str:
     """
     data = prediction.path.read_bytes()
     inside = extract_image(prediction.path)  # without the patient
-    stem = re.sub(r"[^\w-]+", "-", prediction.path.stem).strip("-_")[:MAX_NAME] or "photo"
+    stem = re.sub(r"[^\w-]+", "-", bare_name(prediction.path)).strip("-_")[:MAX_NAME] or "photo"
     name = f"{stem}-{hashlib.sha256(data).hexdigest()[:8]}"
     suffix = prediction.path.suffix.lower() if is_image(prediction.path) else ".png"
     suffix = inside[0] if inside else suffix

@@ -17,6 +17,7 @@ import gradio as gr
 from app.errors import explained
 from app.service import Service
 from inference.errors import InputError
+from inference.images.formats import bare_name
 
 
 def add_endpoints(service: Service, queue: bool = True) -> None:
@@ -48,7 +49,7 @@ def add_endpoints(service: Service, queue: bool = True) -> None:
             raise InputError("no image: upload a photo")
         lesion = service.segmenter.segment(Path(image))
         lesion = lesion.cut(threshold, largest_region, fill_holes)
-        mask, overlay, geojson = map(str, service.save(lesion, Path(image).stem))
+        mask, overlay, geojson = map(str, service.save(lesion, bare_name(Path(image))))
         return mask, overlay, geojson, {**lesion.measures._asdict(), **lesion.doubt}
 
     @explained

@@ -25,6 +25,7 @@ from inference.batch.tables import write_measures, write_table
 from inference.batch.writer import Done, MaskRow, Writer, describe, write_products
 from inference.contract import Contract
 from inference.errors import InputError
+from inference.images.formats import bare_name
 from inference.images.pixels import read_image, read_resized
 from inference.machine import usable_cores
 from inference.masks.drawing import fit
@@ -111,8 +112,9 @@ class Service:
         self, lesion: Segmentation, path: Path, mm_per_pixel: float | None
     ) -> list[Path]:
         """As `save`, and the measures as CSV; the files are named after the photograph's."""
-        files = [*self.save(lesion, path.stem)]
-        table = files[0].with_name(f"{path.stem}_measures.csv")
+        stem = bare_name(path)
+        files = [*self.save(lesion, stem)]
+        table = files[0].with_name(f"{stem}_measures.csv")
         done = Done(describe(lesion, path.name, files[0].name), lesion.measures)
         write_measures(table, [done], mm_per_pixel)
         return [*files, table]

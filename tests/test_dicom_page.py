@@ -12,7 +12,7 @@ import pydicom
 import pytest
 
 from inference.contract import Contract
-from inference.dicom.scale import CALIBRATIONS, MAX_MM
+from inference.dicom.scale import CALIBRATIONS, MAX_MM, MIN_MM
 from inference.dicom.unwrap import PHOTOGRAPHS
 from inference.images.limits import LIMIT
 from inference.masks.formats.registry import FORMATS
@@ -66,7 +66,7 @@ def test_the_kinds_of_images_are_named() -> None:
 
 def test_figures_and_names_are_those_of_the_code() -> None:
     assert "(2^28, checked before decoding)" in PROSE and LIMIT == 2**28
-    assert f"at most {MAX_MM:.0f} mm" in PROSE
+    assert f"from {MIN_MM:.4f} to {MAX_MM:.0f} mm" in PROSE
     assert f"PixelSpacingCalibrationType is {' or '.join(CALIBRATIONS)}" in PROSE
     for name in ("dicom-seg", "dicom-prob"):
         assert f"`--save {name}` writes NAME{FORMATS[name].ending}" in PROSE

@@ -6,6 +6,7 @@ What the header says of the frame is compared with the frame before anything is 
 from __future__ import annotations
 
 import struct
+from itertools import chain
 from typing import Any, NamedTuple
 
 import cv2
@@ -48,10 +49,11 @@ COLOURS = {  # photometric interpretation -> samples of a pixel
     "YBR_RCT": 3,
 }
 HALF = "YBR_FULL_422"  # has each pair of pixels share its two colour samples
+REQUIRED = "Rows Columns SamplesPerPixel BitsAllocated BitsStored PhotometricInterpretation".split()
 FRAME_KEYWORDS = (
-    "Rows Columns SamplesPerPixel BitsAllocated BitsStored HighBit PixelRepresentation "
-    "PhotometricInterpretation PlanarConfiguration NumberOfFrames PixelData"
-).split()
+    *REQUIRED,
+    *"HighBit PixelRepresentation PlanarConfiguration NumberOfFrames PixelData".split(),
+)
 PALETTE_KEYWORDS = [
     f"{colour}PaletteColorLookupTable{part}"
     for colour in ("Red", "Green", "Blue")
@@ -59,7 +61,7 @@ PALETTE_KEYWORDS = [
 ]
 JFIF, ADOBE = b"\xff\xe0\x00\x10JFIF", b"\xff\xee\x00\x0eAdobe"  # segments that tell of colours
 ADOBE_RGB = ADOBE + b"\x00\x64" + bytes(5)  # that they are not transformed
-PRIVATE = frozenset((*range(0xE1, 0xF0), 0xFE))  # markers of application data and comments
+PRIVATE = frozenset((*range(0xE0, 0xF0), 0xFE))  # markers of application data and comments
 LYING = "its header and its pixels disagree"
 
 
@@ -87,6 +89,7 @@ def read_layout(image: Dataset) -> Layout:
 
     Raises:
         DicomError: the frame is of a kind that is not taken, or there is not one frame.
+        DamageError: something is missing.
     """
     if (frames := int(image.get("NumberOfFrames") or 1)) != 1:
         raise DicomError(
@@ -97,7 +100,9 @@ def read_layout(image: Dataset) -> Layout:
         raise DicomError(
             f"is a DICOM file of {name_uid(syntax)}, which is not taken; convert it with gdcmconv --raw"
         )
-    colours = str(image.get("PhotometricInterpretation", ""))
+    if lacking := [keyword for keyword in REQUIRED if image.get(keyword) is None]:
+        raise DamageError(f"its header has no {lacking[0]}")
+    colours = str(image.PhotometricInterpretation)
     if colours not in COLOURS:
         raise DicomError("is a DICOM file with colours that are not taken; convert it to RGB")
     layout = Layout(
@@ -122,11 +127,13 @@ def extract(image: Dataset, layout: Layout) -> bytes:
     Raises:
         DamageError: the frame is not what the header says.
     """
-    if "PixelData" not in image:
+    if not image.get("PixelData"):
         raise DamageError("it has no pixels")
     if layout.syntax in NATIVE:
         if len(image.PixelData) - layout.bytes not in (0, layout.bytes % 2):
             raise DamageError(LYING)
+        if layout.samples > 1 and "PlanarConfiguration" not in image:
+            raise DamageError("its header has no PlanarConfiguration")
     else:
         if len(parse_basic_offsets(image.PixelData)) > 1:
             raise DamageError(LYING)
@@ -137,6 +144,9 @@ def extract(image: Dataset, layout: Layout) -> bytes:
             require_j2k(frame, layout)
         else:
             require_rle(frame, layout)
+        image.PlanarConfiguration = (
+            0  # pydicom asks for it, but a compressed frame has its own order
+        )
     pixels = pixel_array(image)
     if layout.colours == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, image)
@@ -146,7 +156,8 @@ def extract(image: Dataset, layout: Layout) -> bytes:
 def extract_jpeg(frame: bytes, layout: Layout) -> bytes:
     """A JPEG frame as a JPEG file that stands for itself: DICOM's geometry, DICOM's colours.
 
-    Its EXIF data goes: DICOM does not turn frames by it, and it may name the patient.
+    Its EXIF data goes: DICOM does not turn frames by it, and it may name the patient, as may comments,
+    thumbnails, and what telephones append to a photograph.
     """
     header = jpeg.read_header(frame)
     if not header:
@@ -159,10 +170,12 @@ def extract_jpeg(frame: bytes, layout: Layout) -> bytes:
     ):
         raise DamageError(LYING)
     kept, colours_told = bytearray(jpeg.START), False
-    for marker, at, size in jpeg.walk_segments(frame):
-        colours_told |= frame.startswith((JFIF, ADOBE), at)
-        if marker not in PRIVATE or frame.startswith(ADOBE, at):
-            kept += frame[at : at + size] if at < header.scan else frame[at:]
+    head = (each for each in jpeg.walk_segments(frame) if each[1] < header.scan)
+    for marker, at, size in chain(head, jpeg.walk_scans(frame, header.scan)):
+        tells_colours = frame.startswith((JFIF, ADOBE), at)
+        colours_told |= tells_colours
+        if marker not in PRIVATE or tells_colours:
+            kept += frame[at : at + size]
     if layout.colours == "RGB" and not colours_told:
         kept[2:2] = ADOBE_RGB  # else decoders take three channels for YCbCr
     whole = bytes(kept)
@@ -183,6 +196,10 @@ def require_j2k(frame: bytes, layout: Layout) -> None:
     (samples,) = struct.unpack_from(">H", frame, 40)
     if (bottom - top, right - left, samples) != (layout.rows, layout.columns, layout.samples):
         raise DamageError(LYING)
+    # Of each sample its bits less one, and how far its columns and rows are apart.
+    for bits, *steps in struct.iter_unpack("3B", frame[42 : 42 + 3 * samples].ljust(3 * samples)):
+        if steps != [1, 1] or (bits & 0x7F) >= layout.allocated:
+            raise DamageError(LYING)
 
 
 def require_rle(frame: bytes, layout: Layout) -> None:

@@ -21,7 +21,7 @@ SCALE_KEYWORDS = (
 )
 CALIBRATIONS = ("GEOMETRY", "FIDUCIAL")
 SQUARE = 0.01  # by which height and width of a pixel may differ, as a share
-MAX_MM = 10.0  # of a pixel; more is a slip of the unit
+MIN_MM, MAX_MM = 1e-4, 10.0  # of a pixel; less or more is a slip of the unit
 
 
 def find_scale(image: Dataset, kind: str) -> float | None:
@@ -47,4 +47,4 @@ def read_spacing(image: Dataset, keyword: str) -> tuple[float, float] | None:
         rows, columns = map(float, image.get(keyword) or ())
     except (TypeError, ValueError):
         return None
-    return (rows, columns) if 0 < rows <= MAX_MM and 0 < columns <= MAX_MM else None
+    return (rows, columns) if MIN_MM <= min(rows, columns) <= max(rows, columns) <= MAX_MM else None

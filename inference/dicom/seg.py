@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
 from io import BytesIO
 from typing import NamedTuple
 
@@ -15,13 +17,14 @@ from highdicom.seg import (
     SegmentDescription,
 )
 from pydicom import Dataset
+from pydicom.charset import python_encoding
 from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from inference.contract import Contract
 from inference.dicom.objects import find_class, parse, reading
 from inference.dicom.scale import find_scale
-from inference.errors import DicomError
+from inference.errors import DamageError, DicomError
 from inference.version import PROJECT, find_version
 
 REFERENCE = "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Rows Columns".split()
@@ -30,6 +33,13 @@ IDENTITY = (
     "PatientID PatientName PatientBirthDate PatientSex StudyID StudyDate StudyTime AccessionNumber "
     "ReferringPhysicianName"
 ).split()
+LOSS = "LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod".split()
+# What is not of patient and study, and would be copied; or what highdicom does not take.
+NOT_IDENTITY = (
+    "PixelSpacing SliceThickness SpacingBetweenSlices FrameOfReferenceUID SpecificCharacterSet"
+).split()
+UID = re.compile(r"[0-9.]{1,64}")  # whose text names nobody
+ORIENTATION = re.compile("[LRAPHF]{1,3}")
 SERIES_NUMBER = 100
 MAX_TEXT = 64  # characters of a short text in DICOM
 
@@ -82,9 +92,15 @@ def make_seg(data: bytes, levels: np.ndarray, origin: Origin) -> bytes:
             omit_empty_frames=False,  # a mask without a lesion is a result, too
             content_label="LESION",
             series_description=f"Skin lesion, found by {PROJECT}",
-            pixel_measures=PixelMeasuresSequence((scale, scale), None) if scale else None,
+            # A photograph has no thickness; but highdicom opens no SEG that gives a size without one.
+            pixel_measures=PixelMeasuresSequence((scale, scale), scale) if scale else None,
         )
-        seg.PatientOrientation = image.get("PatientOrientation") or ""
+        for element in seg.iterall():
+            if element.keyword == "ReferencedSOPClassUID":
+                element.value = image.SOPClassUID
+        seg.PatientOrientation = find_orientation(image)
+        if origin.keep_identity and (characters := find_characters(image)):
+            seg.SpecificCharacterSet = characters
         if not origin.keep_identity:
             seg.PatientIdentityRemoved = "YES"
             seg.DeidentificationMethod = "Patient and study left out; UIDs kept"
@@ -96,25 +112,56 @@ def make_seg(data: bytes, levels: np.ndarray, origin: Origin) -> bytes:
 def choose_source(image: Dataset, keep_identity: bool) -> Dataset:
     """What highdicom gets of the image, and so all that a SEG can repeat of it.
 
+    It is a secondary capture, which demands nothing: of others highdicom wants positions in the patient,
+    or groups of frames, which photographs lack.
+
     Raises:
         DicomError: the image has no UIDs of its own.
     """
-    if lacking := [keyword for keyword in REFERENCE if not image.get(keyword)]:
-        raise DicomError(
-            f"is a DICOM file without {lacking[0]}, so no DICOM SEG can refer to it; leave dicom-seg out"
-        )
+    for keyword in REFERENCE:
+        value = image.get(keyword)
+        if not value or (keyword.endswith("UID") and not UID.fullmatch(str(value))):
+            raise DicomError(
+                f"is a DICOM file without {keyword}, so no DICOM SEG can refer to it; leave dicom-seg out"
+            )
     source = Dataset()
     source.file_meta = image.file_meta
     if keep_identity:
-        source.update(image)
-        # With a frame of reference, highdicom wants positions in the patient, which photographs lack.
-        source.pop("FrameOfReferenceUID", None)
+        image.decode()  # while its character set is known
+        source.update(deepcopy(image))
+        for keyword in (*NOT_IDENTITY, *LOSS):
+            source.pop(keyword, None)
     for keyword in REFERENCE:
         setattr(source, keyword, image[keyword].value)
+    source.SOPClassUID = SecondaryCaptureImageStorage
     source.Modality = image.get("Modality") or "OT"  # secondary captures may lack it
+    if image.get(LOSS[0]) == "01" and all(image.get(keyword) for keyword in LOSS):
+        for keyword in LOSS:
+            setattr(source, keyword, image[keyword].value)
     for keyword in IDENTITY:
         setattr(source, keyword, image.get(keyword, "") if keep_identity else "")
     return source
+
+
+def find_orientation(image: Dataset) -> list[str] | str:
+    """Where rows and columns lead, in letters for left, foot and so on; empty if it is not known."""
+    found = image.get("PatientOrientation") or ""
+    if isinstance(found, str) or not all(ORIENTATION.fullmatch(str(each)) for each in found):
+        return ""
+    return list(found) if len(found) == 2 else ""
+
+
+def find_characters(image: Dataset) -> list[str]:
+    """The character sets of an image's text.
+
+    Raises:
+        DamageError: nobody knows one.
+    """
+    named = image.get("SpecificCharacterSet") or []
+    found = [named] if isinstance(named, str) else list(named)
+    if not python_encoding.keys() >= set(found):
+        raise DamageError("its character set is unknown")
+    return found
 
 
 def describe_segment(origin: Origin) -> SegmentDescription:

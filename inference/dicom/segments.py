@@ -11,7 +11,12 @@ from inference.dicom.frames import LYING, NATIVE
 from inference.errors import DamageError, DicomError
 from inference.images.limits import require_pixels
 
-SEGMENT_KEYWORDS = ("SegmentationType", "SegmentSequence", "MaximumFractionalValue")
+SEGMENT_KEYWORDS = (
+    "SegmentationType",
+    "SegmentSequence",
+    "MaximumFractionalValue",
+    "PerFrameFunctionalGroupsSequence",
+)
 
 
 def read_segments(found: Dataset) -> np.ndarray:
@@ -36,6 +41,8 @@ def read_segments(found: Dataset) -> np.ndarray:
             f"is a DICOM SEG of {frames} frames for {len(segments)} segments: it covers several images; "
             "give a SEG of one image"
         )
+    if covers_several(found):
+        raise DicomError("is a DICOM SEG that covers several images; give a SEG of one image")
     rows, columns, bits = int(found.Rows), int(found.Columns), int(found.BitsAllocated)
     if kind not in ("BINARY", "FRACTIONAL") or bits != (1 if kind == "BINARY" else 8):
         raise DicomError("is a DICOM SEG that is neither binary nor fractional; save it as binary")
@@ -51,6 +58,21 @@ def read_segments(found: Dataset) -> np.ndarray:
     else:
         lesion = (pixels > int(found.get("MaximumFractionalValue") or 255) / 2).any(axis=0)
     return np.where(lesion, np.uint8(255), np.uint8(0))
+
+
+def covers_several(found: Dataset) -> bool:
+    """True if frames are of different images, or show the same segment at different places."""
+    images, numbers = set(), []
+    for frame in found.get("PerFrameFunctionalGroupsSequence") or ():
+        sources = [
+            source
+            for derivation in frame.get("DerivationImageSequence") or ()
+            for source in derivation.get("SourceImageSequence") or ()
+        ]
+        images.add(frozenset(str(each.get("ReferencedSOPInstanceUID")) for each in sources))
+        for segment in frame.get("SegmentIdentificationSequence") or ():
+            numbers.append(segment.get("ReferencedSegmentNumber"))
+    return len(images) > 1 or len(numbers) > len(set(numbers))
 
 
 def find_type(segment: Dataset) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from inference.dicom.frames import (
 from inference.dicom.objects import find_class, name_uid, parse, reading
 from inference.dicom.scale import SCALE_KEYWORDS, find_scale
 from inference.dicom.segments import SEGMENT_KEYWORDS, read_segments
-from inference.errors import DicomError
+from inference.errors import DamageError, DicomError
 from inference.images.limits import require_pixels
 
 PHOTOGRAPHS = frozenset(
@@ -78,6 +78,8 @@ def unwrap(data: bytes, masks: bool = False) -> Unwrapped:
         kind = find_class(found)
         if masks and kind == SegmentationStorage:
             return Unwrapped(write_pnm(read_segments(found)), None)
+        if not kind:
+            raise DamageError("it does not say what it holds")
         if kind not in PHOTOGRAPHS:
             raise DicomError(explain_class(kind))
         layout = read_layout(found)

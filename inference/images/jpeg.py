@@ -26,6 +26,7 @@ except ImportError:
 
 CHECKS_DAMAGE = simplejpeg is not None
 START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")  # of a segment; within a scan there is none
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold the size
 PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 ARITHMETIC = frozenset(range(0xC9, 0xD0))
@@ -99,6 +100,21 @@ def walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if marker == SCAN[1]:
             return
         at += size
+
+
+def walk_scans(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """Yields the marker, offset and size of each scan, and of what lies between, to the image's end.
+
+    Args:
+        at: offset of the first scan.
+    """
+    while at + 4 <= len(data) and data[at + 1] != END[1]:
+        found = MARKER.search(data, at + 2 + int.from_bytes(data[at + 2 : at + 4], "big"))
+        stop = found.start() if found else len(data)
+        yield data[at + 1], at, stop - at
+        at = stop
+    if data.startswith(END, at):
+        yield END[1], at, len(END)
 
 
 def finish(data: bytes, header: Header | None) -> bytes | None:

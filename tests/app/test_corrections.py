@@ -154,6 +154,17 @@ def test_a_dicom_file_is_kept_without_its_patient(
         assert not [secret for secret in SECRETS if secret.encode() in kept.read_bytes()]
 
 
+def test_a_name_of_numbers_is_kept_whole(
+    segmenter: Segmenter, keeping: Service, tmp_path: Path
+) -> None:
+    image, _ = make_lesion(np.random.default_rng(1), 96, 128)
+    prediction = predict(segmenter, write_native(tmp_path / "1.2.840.7", image))
+    name, _ = keeping.keep_pair(prediction)
+    assert name.startswith("1-2-840-7-")
+    files = keeping.save_measured(prediction.lesion, prediction.path, None)
+    assert all(path.name.startswith("1.2.840.7") for path in files)
+
+
 def test_the_table_of_many_has_the_sizes_that_dicom_files_know(
     segmenter: Segmenter, keeping: Service, tmp_path: Path
 ) -> None:

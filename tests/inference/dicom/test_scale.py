@@ -30,6 +30,7 @@ KNOWN = [0.02, 0.02]
         ("dermoscopic", {"PixelSpacing": [0, 0]}, None),
         ("dermoscopic", {"PixelSpacing": [-0.02, -0.02]}, None),
         ("dermoscopic", {"PixelSpacing": [20, 20]}, None),
+        ("dermoscopic", {"PixelSpacing": [1e-300, 1e-300]}, None),
         ("dermoscopic", {"PixelSpacing": 0.02}, None),
         ("dermoscopic", {}, None),
     ],

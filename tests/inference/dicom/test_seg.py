@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import UID
 
 from inference.contract import Contract
+from inference.dicom.unwrap import PHOTOGRAPHS
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_levels, read_mask
 from inference.masks.segmentation import Segmentation
@@ -68,6 +71,12 @@ def test_dciodvfy_finds_no_error(
         {"PatientOrientation": ["L", "F"]},
         {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Müller^Änne"},
         {"SpecificCharacterSet": "GB18030", "PatientName": "王^小东"},
+        {
+            "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
+            "PatientName": "Yamada^Tarou=山田^太郎",
+            "StudyDescription": "母斑",
+        },
+        {"SpecificCharacterSet": ["", "ISO 2022 IR 149"], "PatientName": "Hong=洪^吉洞=홍^길동"},
         dict.fromkeys(PATIENT),
     ],
 )
@@ -85,6 +94,62 @@ def test_dciodvfy_on_other_sources(changes: dict[str, Any], tmp_path: Path) -> N
         if "PixelSpacing" in changes:
             measures = found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
             assert list(map(float, measures.PixelSpacing)) == [0.02, 0.02]
+        highdicom.seg.segread(tmp_path / "seg.dcm")
+
+
+@pytest.mark.parametrize("keep_identity", [False, True])
+@pytest.mark.parametrize("kind", sorted(PHOTOGRAPHS))
+def test_every_class_gets_one(kind: str, keep_identity: bool, tmp_path: Path) -> None:
+    """Those that may have several frames, too; highdicom reads it for the image it is of."""
+    changes = {"NumberOfFrames": 1} if "MULTI" in UID(kind).name.upper() else {}
+    source = write_native(
+        tmp_path / "x.dcm", IMAGE, kind, PixelSpacing=[0.02, 0.02],
+        PixelSpacingCalibrationType="FIDUCIAL", **changes,
+    )  # fmt: skip
+    lesion = segment(source, keep_identity=keep_identity)
+    lesion.save(tmp_path / "seg.dcm")
+    assert complain(tmp_path / "seg.dcm") == []
+    found = highdicom.seg.segread(tmp_path / "seg.dcm")
+    (uids,) = found.get_source_image_uids()
+    assert uids[2] == pydicom.dcmread(source).SOPInstanceUID
+    pixels = found.get_pixels_by_source_instance([uids[2]])
+    assert np.array_equal(pixels[0, ..., 0] > 0, lesion.mask)
+    classes = {each.value for each in found.iterall() if each.keyword == "ReferencedSOPClassUID"}
+    assert classes == {kind}
+
+
+def test_keeping_the_identity_changes_nothing_else(tmp_path: Path) -> None:
+    loss = {
+        "LossyImageCompression": "01",
+        "LossyImageCompressionRatio": 20,
+        "LossyImageCompressionMethod": "ISO_10918_1",
+    }
+    source = write_native(
+        tmp_path / "x.dcm", IMAGE, "photographic", PixelSpacing=[0.3, 0.3], SliceThickness=1, **loss
+    )
+    found = []
+    for keep_identity in (False, True):
+        segment(source, keep_identity=keep_identity).save(tmp_path / "seg.dcm")
+        assert complain(tmp_path / "seg.dcm") == []
+        found.append(pydicom.dcmread(tmp_path / "seg.dcm"))
+        for keyword, value in loss.items():
+            assert found[-1][keyword].value == value
+        assert "PixelMeasuresSequence" not in found[-1].SharedFunctionalGroupsSequence[0]
+    assert {each.keyword for each in found[1]} - {each.keyword for each in found[0]} == {
+        "StudyDescription"
+    }
+
+
+def test_text_where_a_code_should_be_is_not_copied(tmp_path: Path) -> None:
+    source = write_native(tmp_path / "x.dcm", IMAGE, PatientOrientation=["L", "QUIMBY"])
+    whole = source.read_bytes()
+    segment(source).save(tmp_path / "seg.dcm")
+    assert b"QUIMBY" not in (tmp_path / "seg.dcm").read_bytes()
+    assert complain(tmp_path / "seg.dcm") == []
+    study = str(pydicom.dcmread(source).StudyInstanceUID).encode()
+    source.write_bytes(whole.replace(study, b"Quimby ".ljust(len(study), b"x")))
+    with pytest.raises(InputError, match="without StudyInstanceUID, so no DICOM SEG"):
+        segment(source).save(tmp_path / "seg.dcm")
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, None])

@@ -64,6 +64,27 @@ def test_several_images_are_refused(tmp_path: Path) -> None:
         read_mask(path)
 
 
+def test_a_segment_for_each_of_two_images_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "x.dcm", halves(), [codes.SCT.Lesion] * 2)
+    found = pydicom.dcmread(path)
+    frame = found.PerFrameFunctionalGroupsSequence[1]
+    (source,) = frame.DerivationImageSequence[0].SourceImageSequence
+    source.ReferencedSOPInstanceUID = generate_uid()
+    found.save_as(path)
+    with pytest.raises(InputError, match="covers several images; give a SEG of one image"):
+        read_mask(path)
+
+
+def test_a_segment_at_two_places_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "x.dcm", halves(), [codes.SCT.Lesion] * 2)
+    found = pydicom.dcmread(path)
+    frame = found.PerFrameFunctionalGroupsSequence[1]
+    frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 1
+    found.save_as(path)
+    with pytest.raises(InputError, match="covers several images"):
+        read_mask(path)
+
+
 def test_fractions_are_cut_at_a_half(tmp_path: Path) -> None:
     levels = np.linspace(0, 1, HEIGHT * WIDTH, dtype=np.float32).reshape(1, HEIGHT, WIDTH, 1)
     path = make(tmp_path / "x.dcm", levels, [codes.SCT.Lesion], "FRACTIONAL")

@@ -26,7 +26,12 @@ from pydicom.uid import (
 )
 
 from inference.errors import InputError
-from inference.images.pixels import TooManyPixelsError, read_image, read_resized
+from inference.images.pixels import (
+    TooManyPixelsError,
+    extract_image,
+    read_image,
+    read_resized,
+)
 from tests.inference.dicom.dicom_files import (
     KINDS,
     SECRETS,
@@ -301,6 +306,59 @@ def test_frames_of_other_kinds_than_said(tmp_path: Path) -> None:
     assert "disagree" in refuse(write(tmp_path / "two.dcm", header))
 
 
+@pytest.mark.parametrize("kind", ["baseline", "progressive"])
+def test_nothing_but_the_picture_is_taken_out_of_a_frame(kind: str, tmp_path: Path) -> None:
+    """Telephones append further pictures to a photograph, with EXIF data of their own."""
+    bgr = cv2.cvtColor(IMAGE, cv2.COLOR_RGB2BGR)
+    flags = (cv2.IMWRITE_JPEG_PROGRESSIVE, int(kind == "progressive"))
+    jpeg = cv2.imencode(".jpg", bgr, flags)[1].tobytes()
+    note = b"\xff\xfe\x00\x0aOttoline"
+    thumbnail = b"\xff\xe0\x00\x0fJFXX\x00Quimby??"
+    last = jpeg.rfind(b"\xff\xda")  # before a scan, as between those of a progressive one
+    noted = jpeg[:2] + thumbnail + note + jpeg[2:last] + note + jpeg[last:] + b"Vasquez" + jpeg
+    path = write_jpeg(tmp_path / "x.dcm", noted, HEIGHT, WIDTH)
+    found = extract_image(path)
+    assert found == (".jpg", jpeg)
+    (tmp_path / "x.jpg").write_bytes(jpeg)
+    assert np.array_equal(read_image(path), read_image(tmp_path / "x.jpg"))
+
+
+def test_a_codestream_of_samples_that_lie_apart(tmp_path: Path) -> None:
+    whole = write_compressed(
+        tmp_path / "x.dcm", IMAGE, JPEG2000Lossless, PhotometricInterpretation="RGB"
+    ).read_bytes()
+    first = whole.index(b"\xff\x4f\xff\x51") + 42
+    for at, value in ((0, 15), (1, 2), (2, 255), (4, 0)):
+        data = bytearray(whole)
+        data[first + at] = value
+        (tmp_path / "x.dcm").write_bytes(data)
+        assert "disagree" in refuse(tmp_path / "x.dcm")
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    for keyword in ("Rows", "BitsStored", "SamplesPerPixel", "PhotometricInterpretation"):
+        header = make_header("dermoscopic", HEIGHT, WIDTH, **{keyword: None})
+        path = write(tmp_path / "x.dcm", header)
+        assert f"(its header has no {keyword}); copy it again" in refuse(path)
+    path = write_native(tmp_path / "x.dcm", IMAGE, PlanarConfiguration=None)
+    assert "its header has no PlanarConfiguration" in refuse(path)
+    path = write(tmp_path / "x.dcm", make_header("dermoscopic", HEIGHT, WIDTH), b"")
+    assert "it has no pixels" in refuse(path)
+
+
+@pytest.mark.parametrize("name", ["RLE", "JPEG 2000"])
+def test_a_compressed_frame_has_its_own_order_of_samples(name: str, tmp_path: Path) -> None:
+    path = KINDS[name][0](tmp_path / "x.dcm", IMAGE)
+    image = pydicom.dcmread(path)
+    for order in (0, 1, None):
+        if order is None:
+            del image.PlanarConfiguration
+        else:
+            image.PlanarConfiguration = order
+        image.save_as(path)
+        assert np.array_equal(read_image(path), IMAGE)
+
+
 def test_run_lengths_that_unpack_to_anything_are_refused(tmp_path: Path) -> None:
     bomb = struct.pack("<16L", 3, 64, 64, 64, *[0] * 12) + b"\x81\x00" * 2_000_000
     header = make_header("capture", 10, 10)
@@ -360,7 +418,7 @@ def test_content_counts_not_the_suffix(tmp_path: Path) -> None:
     (tmp_path / "text.dcm").write_bytes(b"no image")
     assert "is not an image" in refuse(tmp_path / "text.dcm")
     (tmp_path / "bare.dcm").write_bytes(bytes(128) + b"DICM")
-    assert "is a DICOM file of an unknown kind" in refuse(tmp_path / "bare.dcm")
+    assert "does not say what it holds" in refuse(tmp_path / "bare.dcm")
 
 
 def test_any_byte_may_be_wrong(tmp_path: Path, rng: np.random.Generator) -> None:
