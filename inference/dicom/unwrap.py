@@ -81,15 +81,17 @@ def unwrap(data: bytes, masks: bool = False) -> Unwrapped:
         if not kind:
             raise DamageError("it does not say what it holds")
         if kind not in PHOTOGRAPHS:
-            raise DicomError(explain_class(kind))
+            raise DicomError(explain_class(kind, masks))
         layout = read_layout(found)
         require_pixels(layout.rows, layout.columns)
         return Unwrapped(extract(found, layout), find_scale(found, kind))
 
 
-def explain_class(kind: str) -> str:
+def explain_class(kind: str, masks: bool) -> str:
     """Why an object of this class is not taken, after its name."""
-    return (
-        f"is a DICOM file of {name_uid(kind)}, not a photograph; give Dermoscopic Photography, VL "
-        "Photographic or Secondary Capture images"
-    )
+    if masks:
+        taken, which = "mask", "DICOM SEG, binary or fractional, or pictures of masks"
+    else:
+        taken = "photograph"
+        which = "Dermoscopic Photography, VL Photographic or Secondary Capture images"
+    return f"is a DICOM file of {name_uid(kind)}, not a {taken}; give {which}"

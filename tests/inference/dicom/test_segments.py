@@ -91,6 +91,12 @@ def test_fractions_are_cut_at_a_half(tmp_path: Path) -> None:
     assert abs(int(read_mask(path).sum()) - HEIGHT * WIDTH // 2) <= HEIGHT * WIDTH / 255
 
 
+def test_what_is_no_mask_is_named(tmp_path: Path) -> None:
+    path = write_native(tmp_path / "x.dcm", IMAGE, "1.2.840.10008.5.1.4.1.1.66.5")
+    with pytest.raises(InputError, match="Surface Segmentation Storage, not a mask; give DICOM"):
+        read_mask(path)
+
+
 def test_it_is_no_photograph(tmp_path: Path) -> None:
     path = make(tmp_path / "x.dcm", halves(), [codes.SCT.Lesion] * 2)
     with pytest.raises(InputError, match="Segmentation Storage, not a photograph"):
