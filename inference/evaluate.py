@@ -58,9 +58,9 @@ def evaluate(
     """Score a model, or a folder of predicted masks, against the true masks.
 
     Scores are means over images, as in the ISIC 2018 challenge, at each mask's own size, with 95 %
-    bootstrap intervals. Beside them: pooled scores (all pixels counted together), and dice by the size of
-    the lesion and by whether the frame cuts it off. If the model says how far its outlines can be
-    trusted, a second table shows how many failures are found by looking at the least trusted ones.
+    bootstrap intervals. The table also has pooled scores (all pixels counted together), and dice by the
+    size of the lesion and by whether the frame cuts it off. If the model estimates how far its outlines
+    can be trusted, a second table shows how many failures you find by reviewing the least trusted ones.
 
     Args:
         predictions: Folder of predicted masks to score instead of a model, named like the true masks.

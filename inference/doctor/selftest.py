@@ -37,13 +37,13 @@ MIN_DICE = 0.95  # the outline is that of 64 x 64 pixels on an image of twice th
 
 
 def selftest(provider: Provider = "auto", model: Path | None = None) -> None:
-    """Segment one made-up lesion, from image file to mask file, in a temporary folder.
+    """Segment one synthetic lesion, from image file to mask file, in a temporary folder.
 
     Exit code: 0 if it worked; 2 if not, with the reason on stderr.
 
     Args:
-        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto takes the first that works.
-        model: Model file; default: a network of one convolution that finds what is dark.
+        provider: Runtime: cpu, openvino, cuda, tensorrt, cann; auto takes the first that works.
+        model: Model file; default: a network with a single convolution that finds dark pixels.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = model or Path(folder, "darkness.onnx")
