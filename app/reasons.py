@@ -13,7 +13,7 @@ REASONS = tuple(
         (r"(.*?: )?ends in the middle of the image; .*", r"\1图像不完整；请重新复制"),
         (r"(.*?: )?is (?:a )?damaged.*", r"\1图像已损坏；请重新复制"),
         (
-            r"(.*?: )?is a DICOM file of (\d+) frames; .*",
+            r"(.*?: )?is a DICOM file with (\d+) frames; .*",
             r"\1DICOM 文件含有 \2 帧；请将显示病灶的一帧另存为文件",
         ),
         (
@@ -45,7 +45,7 @@ REASONS = tuple(
         (r"contract with threshold (\S+): .*", r"阈值 \1：须在 0 与 1 之间；请改正"),
         (r"strokes that cannot be read: .*", r"无法读取笔画：请刷新页面后重新绘制"),
         (r"too many strokes: .*", r"笔画过多：请撤销一些，或使用更细的画笔"),
-        (r"a scale of no length: .*", r"标定长度为零：请点击两个不同的点"),
+        (r"a scale of zero length: .*", r"标定长度为零：请点击两个不同的点"),
         (r"the length between the points: .*", r"两点间的长度：须大于 0 且不超过 1000 毫米"),
         (r"corrections cannot be saved .*", r"无法保存修改：请联系本服务器的管理员"),
         (r"the folder of corrections is full: .* (\d+) pairs", r"修改文件夹已满：已有 \1 对图像"),

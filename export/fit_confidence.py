@@ -47,7 +47,7 @@ def fit_confidence(
     for path in files:
         if path.suffix != ".onnx":
             raise InputError(
-                f"{path}: must end in .onnx; convert it again once that file is fitted"
+                f"{path}: must end in .onnx; fit the .onnx file, then convert it again"
             )
     require_threads(threads)
     threads = threads or usable_cores()
@@ -77,9 +77,9 @@ def report(fit: Fit, files: Sequence[Path]) -> None:
     )
     say(
         f"{fit.suspected:.1%} of them and {fit.found:.1%} of {fit.others} pictures of something else are "
-        "said to show no lesion"
+        "reported as showing no lesion"
     )
-    say(f"written into {', '.join(map(str, files))}")
+    say(f"written to {', '.join(map(str, files))}")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def evaluate(
     if model and predictions:
         raise InputError("--model and --predictions: only one of them can be scored; leave one out")
     if predictions and threshold is not None:
-        raise InputError(f"--threshold {threshold}: masks have none left; leave it out")
+        raise InputError(f"--threshold {threshold}: does not apply to --predictions; leave it out")
     threads = choose_threads(threads)
     pairs = find_pairs(images, masks)
     if predictions:
@@ -87,7 +87,7 @@ def evaluate(
     console.print(make_table(scores))
     if doubt := scores.get("doubt"):
         console.print(make_doubt_table(doubt))
-        console.print(f"said to show no lesion: {doubt['suspected']:.1%} of the images")
+        console.print(f"reported as showing no lesion: {doubt['suspected']:.1%} of the images")
     if json_file:
         write_json(json_file, scores, indent=2)
 
@@ -100,9 +100,9 @@ def warn_of_training_images(pairs: Pairs) -> None:
     if seen:
         warn(
             f"warning: {SHIPPED.name} was trained on {found['train']} of the {len(pairs)} images and "
-            f"chosen on {found['valid']}, the first is {seen[0]}, so these scores flatter it; "
-            f"{found['test']} are of its test split, {found['unknown']} are not in {SPLITS.name}; "
-            "inference.reproduce scores the test split alone"
+            f"chosen on {found['valid']} (the first is {seen[0]}), so these scores are too good; "
+            f"{found['test']} are in its test split, {found['unknown']} are not in {SPLITS.name}; "
+            "inference.reproduce scores only the test split"
         )
 
 

@@ -104,12 +104,14 @@ def prepare(
     sources = [folder.resolve().name for folder in also]
     if pairs and (masks or mask_suffix or also or annotations):
         raise InputError(
-            "--pairs: names every mask itself; leave --masks, --mask-suffix, --also and --annotations out"
+            "--pairs: lists every mask itself; leave --masks, --mask-suffix, --also and --annotations out"
         )
     if annotations and (masks or mask_suffix):
-        raise InputError("--annotations: holds the masks; leave --masks and --mask-suffix out")
+        raise InputError(
+            "--annotations: already provides the masks; leave --masks and --mask-suffix out"
+        )
     if classes and not annotations:
-        raise InputError("--classes: chooses from --annotations; give a file")
+        raise InputError("--classes: needs --annotations; add it")
     require_apart(data, filter(None, (raw, masks, *also)), sources)
     known_groups = read_groups(groups) if groups else []
 

@@ -78,10 +78,10 @@ class SegmentOptions:
             raise InputError(f"--save {unknown[0]}: no such format; choose from {', '.join(known)}")
         for name in self.save:
             if name in OVERVIEWS and OVERVIEWS[name].shows_masks and "mask" not in self.save:
-                raise InputError(f"--save {name}: it shows the masks; add mask")
+                raise InputError(f"--save {name}: needs the masks too; add mask")
         if self.keep_identity and not set(IN_DICOM) & set(self.save):
             raise InputError(
-                "--keep-identity: only DICOM files name a patient; add --save dicom-seg"
+                "--keep-identity: only dicom-seg output can name a patient; add --save dicom-seg"
             )
         if self.mm_per_pixel is not None and not 0 < self.mm_per_pixel < math.inf:
             raise InputError(

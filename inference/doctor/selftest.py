@@ -53,7 +53,7 @@ def selftest(provider: Provider = "auto", model: Path | None = None) -> None:
         dice = segment_drawing(segmenter, Path(folder))
         megabytes = path.stat().st_size / 1e6
     if model is None and dice < MIN_DICE:
-        raise InputError(f"{segmenter.provider} computes wrongly: dice {dice:.3f} instead of 1")
+        raise InputError(f"{segmenter.provider} gives wrong results: dice {dice:.3f} instead of 1")
     found = f"a made-up lesion found with dice {dice:.3f} on {segmenter.provider}"
     print(f"{found}; {describe(segmenter)}, {megabytes:.1f} MB" if model else found)
 
