@@ -46,12 +46,16 @@ def test_a_read_that_hangs_is_left(
         cv2.imwrite(str(photos / name), image)
     command = ["inference.segment", str(photos), "--output", str(output), "--batch-size", "1"]
     command += ["--model", str(model), "--provider", "cpu"]
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, *command], stderr=subprocess.PIPE)
-    with process:
+    # A background job of a shell ignores Ctrl-C, and so would its children.
+    program = ["env", "--default-signal=INT", sys.executable, "-c", PROGRAM, *command]
+    with subprocess.Popen(program, stderr=subprocess.PIPE) as process:
         while not (output / "a_segmentation.png").exists() and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(sent)
-        said = process.communicate(timeout=60)[1].decode()
+        try:
+            said = process.communicate(timeout=60)[1].decode()
+        finally:
+            process.kill()
     assert process.returncode == code, said
     assert "Traceback" not in said
     # What was finished is kept, and the run goes on when the server is back.
