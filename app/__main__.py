@@ -44,20 +44,20 @@ def app(
     root_path: str = "",
     corrections: Annotated[Path | None, arg(metavar="FOLDER")] = None,
 ) -> None:
-    """Open the demo in the browser. APP_AUTH=user:password in the environment asks visitors for both.
+    """Open the demo in the browser. To require a login, set APP_AUTH=user:password in the environment.
 
     Args:
-        model: Model files, as `make export` writes them; default: those that ship. The first
-            segments; all can be compared.
-        host: Address to listen on; 0.0.0.0 lets other machines in: then set APP_AUTH.
+        model: Model files, as `make export` writes them; default: the shipped ones. The first is used for
+            segmentation; all can be compared.
+        host: Address to listen on; with 0.0.0.0, other machines can connect, so set APP_AUTH.
         port: Port to listen on.
         threads: CPU cores to use; default: all.
-        mcp: Also offer the endpoints to language models, by the Model Context Protocol.
-        allowed_hosts: Names that the server has, as in demo.example.org; requests for others are refused.
-            Default: those of this machine and `host`; any name with 0.0.0.0.
+        mcp: Also offer the endpoints to language models, through the Model Context Protocol (MCP).
+        allowed_hosts: Host names of the server, as in demo.example.org; requests for others are refused.
+            Default: those of this machine and `host`; with 0.0.0.0, any name.
         root_path: Path under which a proxy serves the page, as in /lesions.
-        corrections: Folder in which visitors' corrected masks and their photos are kept, as
-            training.prepare takes them. Default: visitors download the pairs.
+        corrections: Folder for the photos and masks that visitors correct, in the layout that
+            training.prepare reads. Default: visitors download the pairs.
     """
     if not 0 < port < 65536:
         raise InputError(f"--port {port}: must be from 1 to 65535, as in 7860")

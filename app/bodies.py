@@ -71,7 +71,7 @@ def check_json(body: bytes) -> dict[str, Any]:
         json.dumps(given, ensure_ascii=False).encode()  # half a surrogate pair cannot be encoded
     except (ValueError, RecursionError):
         raise RequestError(
-            400, "the body is not JSON of finite numbers in UTF-8; correct it"
+            400, "the body is not UTF-8 JSON with finite numbers; correct it"
         ) from None
     if not isinstance(given, dict):
         raise RequestError(400, "the body is not a JSON object; send one, as in {...}")

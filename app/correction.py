@@ -133,7 +133,7 @@ def find_scale(given: Any) -> float:
     except (TypeError, KeyError, ValueError, OverflowError):
         pixels = millimetres = 0
     if pixels < 1:
-        raise InputError("a scale of no length: click two points that are apart")
+        raise InputError("a scale of zero length: click two different points")
     if not (is_number(millimetres) and 0 < millimetres <= MAX_MILLIMETRES):
         raise InputError(
             f"the length between the points: must be above 0 and at most {MAX_MILLIMETRES} mm"

@@ -83,7 +83,9 @@ class Guard:
         except MALFORMED:
             if answer.started or scope["method"] != "POST":
                 raise
-            malformed = RequestError(400, "the body is not what this address takes; correct it")
+            malformed = RequestError(
+                400, "the body does not have the form that this URL expects; correct it"
+            )
             await malformed.answer()(scope, receive, send)
 
     async def admit(self, scope: Scope, receive: Receive, answer: Answer) -> Receive:
@@ -192,7 +194,9 @@ def make_room(queue: Any, session: str | None) -> None:
     """
     waiting = queue.pending_event_ids_session
     if len(waiting.get(session, ())) >= MAX_PENDING:
-        raise RequestError(429, f"{MAX_PENDING} answers wait to be fetched; fetch them first")
+        raise RequestError(
+            429, f"{MAX_PENDING} results are waiting to be fetched; fetch them first"
+        )
     for sessions in (waiting, queue.pending_messages_per_session):
         while len(sessions) > MAX_SESSIONS:
             del sessions[next(iter(sessions))]

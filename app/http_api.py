@@ -92,10 +92,11 @@ class Segmenting:
             RequestError: too many wait already.
         """
         if sum(self.waiting.values()) >= MAX_WAITING:
-            raise RequestError(503, f"{MAX_WAITING} requests wait already; try again later")
+            raise RequestError(503, f"{MAX_WAITING} requests are already waiting; try again later")
         if self.waiting[address] >= MAX_WAITING_OF_ONE:
             raise RequestError(
-                429, f"{MAX_WAITING_OF_ONE} requests of yours wait; send fewer at once"
+                429,
+                f"{MAX_WAITING_OF_ONE} of your requests are already waiting; send fewer at once",
             )
         self.waiting[address] += 1
 
@@ -155,7 +156,7 @@ async def read_form(request: Request) -> FormData:
             return await request.form(max_files=1, max_fields=len(FIELDS), max_part_size=MAX_FIELD)
     except TimeoutError:
         raise RequestError(
-            408, f"the image took longer than {UPLOAD_SECONDS:.0f} seconds"
+            408, f"the upload took longer than {UPLOAD_SECONDS:.0f} seconds"
         ) from None
     except HTTPException as error:
         raise RequestError(400, f"{error.detail} Send one file, image") from error

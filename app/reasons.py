@@ -13,7 +13,7 @@ REASONS = tuple(
         (r"(.*?: )?ends in the middle of the image; .*", r"\1图像数据不完整，请重新复制后上传"),
         (r"(.*?: )?is (?:a )?damaged.*", r"\1文件已损坏，请重新复制后上传"),
         (
-            r"(.*?: )?is a DICOM file of (\d+) frames; .*",
+            r"(.*?: )?is a DICOM file with (\d+) frames; .*",
             r"\1DICOM 文件含有 \2 帧，请将显示病灶的一帧单独存为文件",
         ),
         (
@@ -48,7 +48,7 @@ REASONS = tuple(
         (r"contract with threshold (\S+): .*", r"阈值 \1：须在 0 到 1 之间，请修改"),
         (r"strokes that cannot be read: .*", r"无法读取笔迹，请刷新页面后重新绘制"),
         (r"too many strokes: .*", r"笔迹过多，请撤销一些，或换用更细的画笔"),
-        (r"a scale of no length: .*", r"标定长度为零，请点击两个不同的点"),
+        (r"a scale of zero length: .*", r"标定长度为零，请点击两个不同的点"),
         (r"the length between the points: .*", r"两点间的长度须大于 0 且不超过 1000 毫米"),
         (r"corrections cannot be saved .*", r"无法保存修正结果，请联系本服务器的管理员"),
         (

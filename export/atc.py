@@ -62,7 +62,8 @@ class AtcOptions:
             )
         if not self.batches or min(self.batches) < 1 or len(set(self.batches)) < len(self.batches):
             raise InputError(
-                f"--batches {' '.join(map(str, self.batches))}: must be distinct, from 1 up; try 1 4 8"
+                f"--batches {' '.join(map(str, self.batches))}: must be distinct and at least 1; "
+                "try 1 4 8"
             )
         if len(self.batches) > MAX_BATCHES:
             raise InputError(

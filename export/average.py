@@ -28,25 +28,25 @@ def average(
     ],
     out: Annotated[Path, arg(metavar="CHECKPOINT")],
 ) -> None:
-    """Average checkpoints of one network into one, to export or to train on from.
+    """Average the weights of several checkpoints of one network, to export or to train further.
 
     Score it on validation images before you trust it: export.to_onnx, then inference.evaluate.
 
     Args:
-        sources: best.pt of two or more runs, where each began from another (--init).
-        out: Checkpoint to write; its size, threshold and clean-up are those of the last one.
+        sources: best.pt of two or more runs that were started from one another (--init).
+        out: Checkpoint to write; its size, threshold and post-processing are those of the last one.
     """
     if len(sources) < 2:
         raise InputError(f"{len(sources)} checkpoints: give two or more")
     if out.exists():
-        raise InputError(f"--out {out}: is there already; choose another, or delete it")
+        raise InputError(f"--out {out}: already exists; choose another, or delete it")
     records = [read_record(path) for path in sources]
     first = records[0]
     for path, record in zip(sources, records):
         if list_shapes(record) != list_shapes(first):
             raise InputError(
                 f"{path}: its network differs from that of {sources[0]}; "
-                "average checkpoints of one network"
+                "give checkpoints of the same network"
             )
     weights = {
         name: mean_of([record["weights"][name] for record in records]) for name in first["weights"]

@@ -40,11 +40,11 @@ def benchmark(
 ) -> int:
     """Compare torch (eager, and channels_last) with model files x providers x batch sizes, in one table.
 
-    With --images they are measured on real images, stage by stage too, else on noise; with --masks they
-    are scored too. Exit code: 1 if a row failed.
+    With --images, real images are used and each stage is timed too, otherwise noise; --masks adds dice
+    and jaccard. Exit code: 1 if a row failed.
 
     Args:
-        checkpoint: What the model files were exported from.
+        checkpoint: Checkpoint that the model files were exported from.
         model: Model files.
         batch: Batch sizes.
         rounds: Timed runs of each row.

@@ -38,16 +38,16 @@ def write_card(
     rounds: Annotated[int, arg(metavar="N")] = 20,
     threads: Threads = 0,
 ) -> None:
-    """Write MODEL.md, MODEL.scores.json and MODEL.splits.csv next to the model that ships.
+    """Write a model card: MODEL.md, MODEL.scores.json and MODEL.splits.csv, next to the model file.
 
-    The prose is about ISIC's crops and frames: change it for a model of other data.
+    The text in card.md is about ISIC's crops and frames: edit it for a model trained on other data.
 
     Args:
         model: Model file that export.to_onnx wrote.
-        checkpoint: What it was exported from.
+        checkpoint: Checkpoint that it was exported from.
         data: Data set it was trained on, as training.prepare wrote it.
         int8: The same model in INT8.
-        runs: Folders of short runs that the recipe was chosen by; the first is the starting point.
+        runs: Folders of the short runs used to choose the recipe; the first is the baseline.
         rounds: Timed runs of each row of the speed table.
     """
     require_counts(rounds, threads)

@@ -31,23 +31,23 @@ def fit_confidence(
     also: Annotated[tuple[Path, ...], arg(metavar="MODEL [MODEL ...]")] = (),
     threads: Threads = 0,
 ) -> None:
-    """Fit the expected Jaccard index of a model's outlines on validation images; the model file keeps it.
+    """Fit how far a model's outlines can be trusted, on validation images; the model file keeps it.
 
-    Segmenting then says of each image how far its outline can be trusted, whether it should be checked,
-    and whether the image shows something else than a lesion. What the model computes stays as it is.
+    Segmentation then reports for each image its expected Jaccard index, whether its outline should be
+    checked, and whether it shows something other than a lesion. The model's output does not change.
 
     Args:
         model: ONNX file that export.to_onnx wrote; its contract is replaced.
-        data: Data set as training.prepare wrote it: fitted on its validation images, unchanged and
-            corrupted; bare skin is cut from its training images.
-        also: Files of the same weights that get the same figures, such as the INT8 file: what INT8
-            computes depends on the processor.
+        data: Data set that training.prepare wrote. The fit uses its validation images, unchanged and
+            corrupted, and bare skin cropped from its training images.
+        also: Other files with the same weights, such as the INT8 file, which get the same coefficients:
+            what INT8 computes depends on the processor.
     """
     files = [model, *also]
     for path in files:
         if path.suffix != ".onnx":
             raise InputError(
-                f"{path}: must end in .onnx; convert it again once that file is fitted"
+                f"{path}: must end in .onnx; fit the .onnx file, then convert it again"
             )
     require_threads(threads)
     threads = threads or usable_cores()
@@ -77,9 +77,9 @@ def report(fit: Fit, files: Sequence[Path]) -> None:
     )
     say(
         f"{fit.suspected:.1%} of them and {fit.found:.1%} of {fit.others} pictures of something else are "
-        "said to show no lesion"
+        "reported as showing no lesion"
     )
-    say(f"written into {', '.join(map(str, files))}")
+    say(f"written to {', '.join(map(str, files))}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class ContractChanges:
     """Entries of the contract that are chosen after training, on validation images; None keeps an entry.
 
     Attributes:
-        size: Side of the input in pixels, if not that of training; multiples of 32 suit every network.
+        size: Side of the input in pixels; default: as trained. Multiples of 32 suit every network.
         threshold: A pixel is lesion if its probability is above this.
         largest_region: Keep only the largest connected region of a mask.
         fill_holes: Fill the holes in a mask.

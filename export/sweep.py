@@ -24,10 +24,10 @@ def sweep(
     threads: Threads = 0,
     mask_levels: MaskLevelsOption = None,
 ) -> None:
-    """Print a Markdown table of a checkpoint's scores at other sizes, thresholds and clean-ups.
+    """Print a Markdown table of a checkpoint's scores at other sizes, thresholds and post-processing.
 
-    Give the best to export.to_onnx, which writes it into the model's contract. Choose on validation
-    images: once something was chosen by the scores on test images, those scores are optimistic.
+    Pass the best to export.to_onnx, which writes it into the model's contract. Choose on validation
+    images: scores on test images are optimistic once you have used them to choose something.
 
     Args:
         checkpoint: best.pt or last.pt of a run.

@@ -31,7 +31,7 @@ def to_fp16(
 ) -> None:
     """Convert an exported model to float16; its input and output keep their types.
 
-    The file appears only once its masks have been compared with the float32 model's.
+    The file is saved only after its masks have been verified against the float32 model's.
 
     Args:
         source: Float32 ONNX file that export.to_onnx wrote.

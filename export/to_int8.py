@@ -39,14 +39,14 @@ def to_int8(
 ) -> int:
     """Quantize an exported model: static, per channel, for onnxruntime and OpenVINO.
 
-    The result is measured against the float32 model in every runtime installed here. Exit code: 3, "not
-    recommended", if it is slower at its best, loses more than 0.005 of dice, or fails in a runtime that
-    runs the float32 model; the file is written all the same, its contract and the measurements inside.
+    The result is compared with the float32 model in every runtime installed here. Exit code: 3, "not
+    recommended", if its best speed is lower, it loses more than 0.005 dice, or it fails in a runtime that
+    runs the float32 model. The file is written anyway, and contains its contract and the measurements.
 
     Args:
         source: Float32 ONNX file that export.to_onnx wrote.
         target: INT8 file to write.
-        images: Folder of images like those in use, to calibrate and measure on.
+        images: Folder of representative images, to calibrate and measure on.
         masks: Folder of their true masks; without it, masks are compared with the float32 model's.
         calibration: Images to calibrate on, spread evenly over the folder.
         rounds: Timed runs of each model.

@@ -25,8 +25,8 @@ from inference.errors import InputError
 from inference.files import replacing, write_bytes, write_json
 
 FLOAT_ONLY = (
-    ", and ATC reads float32 alone: float16 it makes itself, and INT8 comes from AMCT, which wants "
-    "weights in float32 before a QuantizeLinear, where the file has them in INT8"
+    ", and ATC reads only float32: it makes float16 itself, and INT8 comes from AMCT, which needs "
+    "float32 weights followed by QuantizeLinear, while this file has INT8 weights"
 )
 
 
@@ -48,11 +48,11 @@ def to_om(
         source: Float32 ONNX file that export.to_onnx wrote.
         target: OM file to write.
         soc_version: Chip, as ATC spells it (Ascend310, Ascend310P3, Ascend910B3, ...); auto asks npu-smi.
-        batches: Batch sizes that the OM takes; several make its batch size dynamic.
+        batches: Batch sizes of the OM; several make its batch size dynamic.
         precision: fp16; mixed_float16 keeps some operators in float32; origin keeps all as in the file,
-            which the convolutions of some chips refuse.
+            which the convolutions of some chips do not support.
         python: Interpreter for CANN's compiler, as in ~/atc/bin/python3; default: the first python3 on
-            the PATH. CANN before 9.0 wants NumPy below 2 there, which this project does not run with.
+            the PATH. Before 9.0, CANN needs NumPy below 2 there, which this project cannot run with.
         dry_run: Print ATC's command and write nothing; needs no CANN.
     """
     if target.suffix != ".om":

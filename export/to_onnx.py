@@ -27,28 +27,26 @@ def to_onnx(
     graph: Graph = "phases",
     contract: Annotated[ContractChanges, OmitArgPrefixes] = AS_TRAINED,
 ) -> None:
-    """Export a checkpoint to ONNX; the file appears only once it has been verified against torch.
+    """Export a checkpoint to ONNX; the file is saved only after it has been verified against torch.
 
     Args:
         source: best.pt or last.pt of a run, or a .pkl or .pth of the public reference or ModelZoo.
         target: ONNX file to write.
-        arch: Network that a reference checkpoint must hold; detected by default.
+        arch: Network that a reference checkpoint must contain; detected by default.
         recurrence: Recurrence t that a reference R2U_Net or R2AttU_Net was trained with; its weights do
             not record it. The reference's classes default to 2, its main.py to 3.
         images: Folder of images to verify on; default: synthetic lesions.
-        graph: How the arithmetic is arranged; the function is the same. phases suits all runtimes and
-            chips, and INT8, float16 and OM are made from it; winograd is the fastest in float32 on CPUs,
-            in a file of up to twice the size; plain keeps the layers as trained.
-        contract: Entries of the model's contract that replace the checkpoint's.
+        graph: Form of the graph; all compute the same function. phases suits all runtimes and chips, and
+            is what INT8, float16 and OM are made from; winograd is the fastest in float32 on CPUs, in a
+            file of up to twice the size; plain keeps the layers as trained.
+        contract: Entries of the model's contract that replace those of the checkpoint.
     """
     difference = export_model(source, target, arch, recurrence, images, graph, contract)
     say(
         f"{target}: verified, largest difference in probability {difference:.1e}, "
         f"{target.stat().st_size / 1e6:.1f} MB"
     )
-    say(
-        "so that it says which outlines to check, fit it: python -m export.fit_confidence MODEL DATA"
-    )
+    say("to make it report which outlines to check: python -m export.fit_confidence MODEL DATA")
 
 
 if __name__ == "__main__":

@@ -21,16 +21,16 @@ def to_web(
     model: Annotated[Path, arg(metavar="MODEL")] = SHIPPED,
     runtime: Annotated[Path | None, arg(metavar="TGZ")] = None,
 ) -> None:
-    """Write a page that segments photos in the visitor's browser; no photo leaves the device.
+    """Write a page that segments photos in the visitor's browser; photos never leave the device.
 
-    It works offline after the first visit, in English and Chinese. ONNX Runtime Web is fetched from npm's
-    registry, once, and compared with its published checksum.
+    It works offline after the first visit, in English and Chinese. ONNX Runtime Web is downloaded once
+    from the npm registry and checked against its published checksum.
 
     Args:
         folder: Folder to write; an earlier page in it is replaced.
-        model: ONNX file. Float32 is the fastest in browsers; the default is the model that ships.
-        runtime: The runtime's archive from `npm pack onnxruntime-web@VERSION`, for a machine without a
-            network; the error that you get without it names the version.
+        model: ONNX file. Float32 is the fastest in browsers; the default is the shipped model.
+        runtime: The runtime's archive from `npm pack onnxruntime-web@VERSION`, for machines without
+            network access; without it, the error message names the version.
     """
     files = write_page(folder, model, fetch_runtime(runtime))
     size = sum((folder / name).stat().st_size for name in files)

@@ -36,7 +36,9 @@ def write_page(folder: Path, model: Path, runtime: dict[str, bytes]) -> list[str
         InputError: the model cannot be opened, or the folder holds something else.
     """
     if folder.exists() and not is_page(folder):
-        raise InputError(f"{folder}: not a folder of this command's files; give a new folder")
+        raise InputError(
+            f"{folder}: does not hold a page that this command wrote; give a new folder"
+        )
     files = {path.name: path.read_bytes() for path in sorted(SOURCES.iterdir()) if path.is_file()}
     files["icon.svg"] = ICON.read_bytes()
     files["model.onnx"] = model.read_bytes() if model.is_file() else b""

@@ -37,11 +37,11 @@ CRASHED = 70  # the exit code of a fault in the program, as sysexits.h numbers i
 # An option is `threads: Threads = 0` in a command's signature; its help is here and nowhere else.
 MODEL_HELP = "Model file, .onnx or .om, as `make export` writes it."
 PROVIDER_HELP = (
-    "What computes: cpu, openvino (the CPU too, usually faster), cuda, tensorrt, or cann (Ascend). "
-    f"auto takes the first of {', '.join(AUTO)} that opens the model; tensorrt has to be asked for, "
-    "since it builds its engine for minutes."
+    "Runtime: cpu, openvino (also on the CPU, usually faster), cuda, tensorrt, or cann (Ascend). "
+    f"auto takes the first of {', '.join(AUTO)} that can open the model; it never takes tensorrt, which "
+    "needs minutes to build its engine."
 )
-SHIPS = "(default: the model that ships)"
+SHIPS = "(default: the shipped model)"
 
 ImageFolder = Annotated[Path, Positional, arg(metavar="IMAGES", help="Folder of images.")]
 MaskFolder = Annotated[
@@ -78,8 +78,8 @@ MaskLevelsOption = Annotated[
     MaskLevels | None,
     arg(
         name="mask-levels",
-        help="Levels of the masks: 255, where lesion is above 128, as for the official scorer; 01, where "
-        "lesion is 1. Default: 255, but masks of 0 and 1 are refused.",
+        help="Values in the masks. 255: values above 128 are lesion, as in the official scorer; 01: 1 is "
+        "lesion. Default: 255, but masks of 0 and 1 are refused.",
         help_behavior_hint="(optional)",
     ),
 ]
@@ -90,7 +90,7 @@ ModelsOption = Annotated[
         name="model",
         metavar="MODEL [MODEL ...]",
         help="Model files, .onnx or .om.",
-        help_behavior_hint="(default: the files that ship)",
+        help_behavior_hint="(default: the shipped files)",
     ),
 ]
 EnsembleOption = Annotated[
@@ -98,7 +98,7 @@ EnsembleOption = Annotated[
     arg(
         name="ensemble",
         metavar="MODEL [MODEL ...]",
-        help="More model files; their probabilities and those of --model are averaged.",
+        help="More model files, whose probabilities are averaged with those of --model.",
         help_behavior_hint="(optional)",
     ),
 ]
@@ -124,9 +124,7 @@ Threads = Annotated[
 ]
 ProviderOption = Annotated[Provider, arg(help=PROVIDER_HELP)]
 ProvidersOption = Annotated[tuple[Provider, ...], arg(help=PROVIDER_HELP)]
-BatchSizes = Annotated[
-    tuple[int, ...], arg(name="batch", metavar="N [N ...]", help="Images computed at once.")
-]
+BatchSizes = Annotated[tuple[int, ...], arg(name="batch", metavar="N [N ...]", help="Batch sizes.")]
 Rounds = Annotated[int, arg(metavar="N", help="Timed runs of each row.")]
 JsonFile = Annotated[
     Path | None,

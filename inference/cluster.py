@@ -40,13 +40,13 @@ def segment_on_cluster(
     ] = None,
     cores: Annotated[int, arg(metavar="N")] = 2,
 ) -> int:
-    """Segment images on all machines of a Ray cluster; otherwise as inference.segment.
+    """Segment images on all machines of a Ray cluster; otherwise the same as inference.segment.
 
-    Images are files, folders and patterns that all machines see under the same paths.
+    Give files, folders and patterns that all machines can read under the same paths.
 
     Args:
-        address: Address of the cluster, or auto on one of its machines.
-        cores: CPU cores per worker; as many workers start as fit.
+        address: Address of the cluster; auto if this machine is part of it.
+        cores: CPU cores per worker; starts as many workers as fit.
     """
     options.check()
     if cores < 1:

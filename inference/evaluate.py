@@ -58,9 +58,9 @@ def evaluate(
     """Score a model, or a folder of predicted masks, against the true masks.
 
     Scores are means over images, as in the ISIC 2018 challenge, at each mask's own size, with 95 %
-    bootstrap intervals. Beside them: pooled scores (all pixels counted together), and dice by the size of
-    the lesion and by whether the frame cuts it off. If the model says how far its outlines can be
-    trusted, a second table shows how many failures are found by looking at the least trusted ones.
+    bootstrap intervals. The table also has pooled scores (all pixels counted together), and dice by the
+    size of the lesion and by whether the frame cuts it off. If the model estimates how far its outlines
+    can be trusted, a second table shows how many failures you find by reviewing the least trusted ones.
 
     Args:
         predictions: Folder of predicted masks to score instead of a model, named like the true masks.
@@ -68,7 +68,7 @@ def evaluate(
     if model and predictions:
         raise InputError("--model and --predictions: only one of them can be scored; leave one out")
     if predictions and threshold is not None:
-        raise InputError(f"--threshold {threshold}: masks have none left; leave it out")
+        raise InputError(f"--threshold {threshold}: does not apply to --predictions; leave it out")
     threads = choose_threads(threads)
     pairs = find_pairs(images, masks)
     if predictions:
@@ -87,7 +87,7 @@ def evaluate(
     console.print(make_table(scores))
     if doubt := scores.get("doubt"):
         console.print(make_doubt_table(doubt))
-        console.print(f"said to show no lesion: {doubt['suspected']:.1%} of the images")
+        console.print(f"reported as showing no lesion: {doubt['suspected']:.1%} of the images")
     if json_file:
         write_json(json_file, scores, indent=2)
 
@@ -100,9 +100,9 @@ def warn_of_training_images(pairs: Pairs) -> None:
     if seen:
         warn(
             f"warning: {SHIPPED.name} was trained on {found['train']} of the {len(pairs)} images and "
-            f"chosen on {found['valid']}, the first is {seen[0]}, so these scores flatter it; "
-            f"{found['test']} are of its test split, {found['unknown']} are not in {SPLITS.name}; "
-            "inference.reproduce scores the test split alone"
+            f"chosen on {found['valid']} (the first is {seen[0]}), so these scores are too good; "
+            f"{found['test']} are in its test split, {found['unknown']} are not in {SPLITS.name}; "
+            "inference.reproduce scores only the test split"
         )
 
 

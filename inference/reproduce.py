@@ -29,11 +29,11 @@ def reproduce(
     json_file: JsonFile = None,
     mask_levels: MaskLevelsOption = None,
 ) -> None:
-    """Print one table: published results, and the files that ship, scored now; each with its protocol.
+    """Score the shipped models, and print one table with published results, each with its protocol.
 
-    Give the challenge's own folders or parts of them: only images that the model was neither trained nor
-    chosen on are scored, the test rows of attunet_lite0.splits.csv. Scores are means over images, as in
-    the ISIC 2018 challenge. The model's card was measured on cpu, the default here.
+    Give the challenge's own folders or parts of them. Only images that were not used to train or choose
+    the model are scored: the test rows of attunet_lite0.splits.csv. Scores are means over images, as in
+    the ISIC 2018 challenge. The model card was measured on cpu, the default here.
     """
     threads = choose_threads(threads)
     test = read_test_split()

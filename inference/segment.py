@@ -22,8 +22,8 @@ Shard = Annotated[
     str,
     arg(
         metavar="I/N",
-        help="Segment only every N-th image, starting with the I-th: N processes or machines then share "
-        "the work.",
+        help="Segment only every N-th image, starting with the I-th, to share the work among N processes "
+        "or machines.",
     ),
 ]
 

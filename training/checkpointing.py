@@ -124,11 +124,11 @@ class Checkpointer:
         self.progress = Progress(**state["position"])
         before, epochs = state["config"]["epochs"], self._config.epochs
         if self.progress.epoch == epochs:
-            self._journal.say(f"all {epochs} epochs are done: to go on, give more --epochs")
+            self._journal.say(f"all {epochs} epochs are done: to continue, increase --epochs")
         if epochs > before:
             self._journal.say(
-                f"--epochs {epochs}, not {before}: the learning rate goes on as in a run of {epochs} "
-                f"epochs, {self._config.schedule}, and is {self._stepper.lr:.1e} now"
+                f"--epochs {epochs}, not {before}: the learning rate follows the {self._config.schedule} "
+                f"schedule of a run of {epochs} epochs, and is {self._stepper.lr:.1e} now"
             )
 
     def step(self) -> None:
@@ -150,7 +150,7 @@ class Checkpointer:
             self._save_state()
         if stop:
             self._journal.say(
-                f"told to stop: saved after step {self.progress.step} of epoch "
+                f"stopping as requested: saved after step {self.progress.step} of epoch "
                 f"{self.progress.epoch + 1}; --resume continues from there"
             )
             raise StoppedError(self._signals.received)

@@ -20,10 +20,10 @@ def compare(
 ) -> None:
     """Print a table of training runs, in Markdown, with the scores of their best epochs.
 
-    Of runs that differ in nothing but --fold or --seed, mean and standard deviation too.
+    For runs that differ only in --fold or --seed, it also prints the mean and standard deviation.
 
     Args:
-        runs: Folders of runs. The others are compared with the first.
+        runs: Run folders. All others are compared with the first.
     """
     Console(highlight=False, soft_wrap=True).print(tabulate_runs(runs), markup=False)
 

@@ -29,39 +29,39 @@ Flag = Annotated[bool, FlagCreatePairsOff]
 class TrainConfig:
     """Train a segmentation network; writes last.pt, best.pt, metrics.csv and more to the folder --out.
 
-    Trains on several devices under torchrun or with --multiprocessing-distributed. Also understands the
-    spellings of Ascend's ModelZoo: --data_path, --num_epochs, --model_type AttU_Net, --apex ...
+    To train on several devices, use torchrun or --multiprocessing-distributed. The spellings of Ascend's
+    ModelZoo are accepted too: --data_path, --num_epochs, --model_type AttU_Net, --apex ...
     """
 
     data: Path
     """Data set: a folder that training.prepare wrote."""
     fold: int | None = None
-    """Cross-validation: train on all folds of training.prepare --folds but this one, from 0, and
-    validate on it; default: train and valid as they are."""
+    """Cross-validation: the fold to validate on, counted from 0; all other folds of training.prepare
+    --folds are trained on. Default: use train and valid as they are."""
     out: Path = Path("runs/latest")
-    """Folder for the run. An earlier run there is renamed first, unless --resume."""
+    """Folder for the run. An earlier run there is renamed first, unless you --resume it."""
     resume: Flag = False
-    """Continue the run in --out from its last checkpoint, with its settings, which need not be repeated.
-    --epochs may grow: the learning rate then goes on as in a run of that many."""
+    """Continue the run in --out from its last checkpoint, with its settings, which you need not repeat.
+    --epochs may be increased; the learning rate then follows the schedule of the longer run."""
     allow_changed_data: Flag = False
-    """Resume although the images or masks are not those that the run was trained on."""
+    """Resume even if images or masks have changed since the run was started."""
     init: Literal["imagenet"] | Path | None = None
     """Initial weights: a checkpoint, ours or the public reference's, or "imagenet" for the encoder of
-    attunet_lite0 or attunet_lite2; random by default. Your test images must not be among those a
-    checkpoint was trained on, or your scores will be too good."""
+    attunet_lite0 or attunet_lite2; random by default. Make sure that the checkpoint was not trained on
+    your test images, or your scores will be too good."""
     teachers: tuple[Path, ...] = ()
-    """Checkpoints to learn from as well (knowledge distillation): their mean prediction is blended into
-    each mask. As with --init, your test images must not be among those they were trained on."""
+    """Checkpoints to distil (knowledge distillation): their mean prediction is blended into each mask. As
+    with --init, make sure that they were not trained on your test images."""
     teacher_share: float = 0.5
-    """Share of the teachers in what is learnt; the rest is the mask."""
+    """Weight of the teachers in the target; the mask has the rest."""
     recipe: Recipe = "default"
-    """Set of defaults; "reference" is the published training, to the letter. Other flags override it."""
+    """Set of defaults; "reference" is exactly the published recipe. Other flags override it."""
 
     arch: Arch = "attunet"
     """Network: a U-Net with plain or recurrent residual (r2) blocks and optional attention gates (att);
-    attunet_lite0 and attunet_lite2 have the lighter encoders of EfficientNet-Lite."""
+    attunet_lite0 and attunet_lite2 have lighter EfficientNet-Lite encoders."""
     width: int = 64
-    """Channels of the first level; 64 in the papers. A quarter of the width is 1/16 of the cost."""
+    """Channels of the first level; 64 in the papers. A quarter of the width costs 1/16."""
     size: int = DEFAULT_SIZE
     """Side of the square input in pixels; multiples of 32 suit every network."""
     augmentation: AugmentationName = "strong"
@@ -72,33 +72,33 @@ class TrainConfig:
     batch_size: int = 16
     """Images per update, over all devices together."""
     accumulate: int = 1
-    """Gradient accumulation: parts that each device splits its share of a batch into, to save memory."""
+    """Gradient accumulation: each device splits its share of a batch into this many parts, to save
+    memory."""
     optimiser: Annotated[Literal["adamw", "adam"], arg(aliases=["--optimizer"])] = "adamw"
     """Adam with decoupled (adamw) or plain (adam) weight decay."""
     lr: float = 2e-3
     """Peak learning rate."""
     schedule: Literal["cosine", "linear"] = "cosine"
-    """How the learning rate falls to 0: as a cosine, every step; or linearly, every epoch."""
+    """How the learning rate falls to 0: along a cosine, every step; or linearly, every epoch."""
     warmup: float = 0.1
-    """Share of all steps in which the learning rate rises to its peak."""
+    """Fraction of all steps over which the learning rate rises to its peak."""
     decay_epochs: int = 70
-    """Number of last epochs in which the linear schedule falls; before them it is constant."""
+    """Number of epochs at the end in which the linear schedule decays; before them it is constant."""
     momentum: tuple[float, ...] = (0.9, 0.999)
-    """Betas of Adam, for the running means of gradients and of their squares; the second may be left
-    out."""
+    """Adam's betas, for the running means of gradients and of their squares; the second is optional."""
     weight_decay: float = 0.01
     """Weight decay."""
     clip: float = 1.0
-    """Clip gradients to this norm; 0: off."""
+    """Clip gradients to this norm; 0 turns it off."""
     loss: LossName = "bce_dice"
     """Loss: binary cross-entropy, soft Dice, their sum, or one of the Tversky family."""
     ema: float = 0.995
-    """Decay per step of the exponential moving average of the weights, which is validated and exported;
-    0: off."""
+    """Decay per step of the exponential moving average of the weights, which is what is validated and
+    exported; 0 turns it off."""
     patience: int = 0
-    """Stop after this many epochs without a better Jaccard index; 0: never."""
+    """Stop after this many epochs without a better Jaccard index; 0: never stop early."""
     tta: Flag = False
-    """Validate with test-time augmentation, the mean over four flips; it takes four times as long."""
+    """Validate with test-time augmentation, the mean over four flips; takes four times as long."""
 
     opt_level: Literal["auto", "O0", "O1", "O2"] = "auto"
     """O0: float32. O1: automatic mixed precision. O2: half-precision weights with float32 master weights.
@@ -106,32 +106,32 @@ class TrainConfig:
     amp: Flag = False
     """Mixed precision: O2, unless --opt-level says otherwise."""
     amp_dtype: Half = "auto"
-    """Half precision of O1 and O2; auto: bf16 on CPU, else fp16."""
+    """Half-precision type of O1 and O2; auto: bf16 on CPU, else fp16."""
     loss_scale: LossScale = "dynamic"
-    """Loss scale that keeps fp16 gradients above 0: a fixed number, or adapted to overflows."""
+    """Loss scaling, which prevents underflow of fp16 gradients: a fixed number, or dynamic."""
     compile: Flag = False
-    """Compile training steps with torch.compile; the first takes minutes, and needs a C++ compiler.
-    Validation is not compiled."""
+    """Compile training steps with torch.compile; the first step then takes minutes, and needs a C++
+    compiler. Validation is not compiled."""
 
     device: Device = "auto"
     """Device to train on; auto: the accelerator if there is one, else the CPU."""
     device_list: str = ""
-    """Indices of the devices to train on, as in 0,1,2,3; default: all of this machine."""
+    """Indices of the devices to train on, as in 0,1,2,3; default: all devices of this machine."""
     multiprocessing_distributed: Flag = False
-    """Start one process for each device of --device-list, as torchrun does."""
+    """Start one process for each device in --device-list, as torchrun does."""
     addr: str = ""
     """HOST or HOST:PORT of the first machine, if there are several; port 29500 by default."""
     nodes: int = 1
-    """Number of machines that train together; start the same command on each."""
+    """Number of machines to train on; start the same command on each."""
     sync_batchnorm: Flag = False
-    """Batch normalisation over the images of all devices, not of each device alone."""
+    """Synchronise batch normalisation over all devices."""
     compress_gradients: Flag = False
     """Send gradients between devices in fp16."""
 
     workers: int = 2
     """Threads per device that load and augment images."""
     save_every: int = 0
-    """Save a checkpoint every so many steps, and at the end of each epoch; 0: only then."""
+    """Also save a checkpoint every this many steps; 0: only at the end of each epoch."""
     seed: int = 0
     """Random seed for weights, order and augmentation."""
 

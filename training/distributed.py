@@ -257,8 +257,8 @@ def launch(config: TrainConfig, processes: int, arguments: Sequence[str]) -> int
         return max(failure.exitcode for failure in error.failures.values()) or 1
     except RendezvousError as error:
         raise InputError(
-            f"--addr {config.addr or 'localhost'}: the machines do not find each other ({error}); start "
-            f"the same command on all {config.nodes}, and let port {port or PORT} of the first through"
+            f"--addr {config.addr or 'localhost'}: the machines cannot reach each other ({error}); start "
+            f"the same command on all {config.nodes}, and open port {port or PORT} on the first"
         ) from error
     return 0
 

@@ -68,31 +68,31 @@ def prepare(
     seed: Count = 0,
     workers: Count = 0,
 ) -> int:
-    """Check, split (70/10/20, or as you did) and cache folders of images and masks for training.
+    """Check, split (70/10/20, or your own split) and cache folders of images and masks for training.
 
-    Exit code: 0 if every pair is in, 1 if broken ones were left out (each is named), 2 for bad input.
+    Exit code: 0 if all pairs are intact, 1 if broken ones were left out (and listed), 2 for bad input.
 
     Args:
-        raw: Folder of images, and of their masks unless --masks is given: the one that the archives of
-            the ISIC challenge were unpacked into, or PH2's. Your own split is kept: images below folders
-            named train, valid (or val, validation) and test.
+        raw: Folder of images, and of their masks unless --masks is given, such as the folder into which
+            you unpacked the archives of the ISIC challenge, or PH2's. If images are in folders named
+            train, valid (or val, validation) and test, this split is kept.
         data: Folder to write the data set to.
         masks: Folder of the masks, named NAME_segmentation.png, NAME_mask.png or NAME.png.
-        mask_suffix: What the names of masks end in, such as _lesion.
-        annotations: Outlines of the images from an annotation tool, instead of masks: a file of COCO, of
-            CVAT for images, of Label Studio, or labelme's JSON or a folder of it.
-        classes: Names of the annotated classes that are lesion; default: the only one.
-        pairs: CSV of image,mask or image,mask,split to take instead of what RAW holds; paths are relative
-            to the file.
+        mask_suffix: Suffix of the mask names, such as _lesion.
+        annotations: Outlines from an annotation tool, used instead of masks: a file from COCO, CVAT for
+            images or Label Studio, or a labelme JSON file or a folder of them.
+        classes: Names of the annotated classes that are lesion; optional if there is only one.
+        pairs: CSV of image,mask or image,mask,split to use instead of searching RAW; paths are relative
+            to this file.
         split: CSV of name,split: your own split into train, valid and test.
-        also: Further raw folders. An image joins the split of the image of the same name in the other
-            folders, as both show the same lesion.
-        groups: CSV of name,group: photos of one lesion, never divided between splits. Near duplicates
-            are added to them, found by perceptual hash.
-        folds: Also divide train and valid into N folds for cross-validation, keeping groups together:
-            see --fold of training.train; 0: none.
-        size: Side of the cached images in pixels: the --size of the training.
-        arch: Network that will be trained, which --size must suit; any: all of them.
+        also: Further raw folders. An image goes into the same split as an image of the same name in
+            another folder, since both show the same lesion.
+        groups: CSV of name,group: photos of the same lesion, which always go into the same split. Near
+            duplicates, found by perceptual hash, are added to the groups.
+        folds: Also divide train and valid into N folds for cross-validation, keeping groups together;
+            see --fold of training.train. 0: no folds.
+        size: Side of the cached images in pixels, the --size of the training.
+        arch: Network that you will train, to check --size; any: all networks.
         seed: Random seed of the split; the same seed gives the same split on every machine.
         workers: Threads that read images; 0: all cores.
     """
@@ -104,12 +104,14 @@ def prepare(
     sources = [folder.resolve().name for folder in also]
     if pairs and (masks or mask_suffix or also or annotations):
         raise InputError(
-            "--pairs: names every mask itself; leave --masks, --mask-suffix, --also and --annotations out"
+            "--pairs: lists every mask itself; leave --masks, --mask-suffix, --also and --annotations out"
         )
     if annotations and (masks or mask_suffix):
-        raise InputError("--annotations: holds the masks; leave --masks and --mask-suffix out")
+        raise InputError(
+            "--annotations: already provides the masks; leave --masks and --mask-suffix out"
+        )
     if classes and not annotations:
-        raise InputError("--classes: chooses from --annotations; give a file")
+        raise InputError("--classes: needs --annotations; add it")
     require_apart(data, filter(None, (raw, masks, *also)), sources)
     known_groups = read_groups(groups) if groups else []
 

@@ -98,8 +98,8 @@ def require_statistics(config: TrainConfig, images: int) -> None:
     side = config.size // stride_of(config.arch)
     if images * side**2 < 2:
         raise InputError(
-            f"--batch-size {config.batch_size}: one image of --size {config.size} at a time leaves batch "
-            "normalisation a single value; use a batch of 2 per device and part, or "
+            f"--batch-size {config.batch_size}: with one image of --size {config.size} at a time, "
+            "batch normalisation gets a single value; use a batch of 2 per device and part, or "
             f"--size {2 * config.size}"
         )
 

@@ -33,12 +33,12 @@ def synthesize(
     height: Count = 384,
     width: Count = 512,
 ) -> None:
-    """Write made-up images and masks into a folder, laid out as in the ISIC 2018 challenge, Task 1.
+    """Write synthetic images and masks into a folder, laid out as in the ISIC 2018 challenge, Task 1.
 
     Args:
-        folder: Folder for made-up images only; those of the same name in it are overwritten.
-        images: Number of images; the first 60 of 100 are the same as 60.
-        seed: Random seed: another seed makes other images.
+        folder: Folder for synthetic images only; existing ones of the same name are overwritten.
+        images: Number of images; a larger number adds images and keeps the first ones the same.
+        seed: Random seed; a different seed makes different images.
         height: Height of each image in pixels, at least 64.
         width: Width of each image in pixels, at least 64.
 

@@ -3,7 +3,7 @@
 export const WORDS = {
   en: {
     title: "Outline a skin lesion",
-    privacy: "The photo never leaves this device: the page computes in your browser, also offline.",
+    privacy: "The photo never leaves this device: the model runs in your browser, even offline.",
     choose: "Choose a photo",
     camera: "Take a photo",
     hint: "… or drop or paste a dermoscopic photo here",
@@ -15,7 +15,7 @@ export const WORDS = {
     ready: "Ready.",
     found: (ms, where) => `Outlined in ${ms} ms on the ${where}.`,
     none: "No lesion found at this threshold.",
-    touches: "The lesion reaches the edge of the photo: it may be cut off.",
+    touches: "The lesion touches the edge of the photo and may be cut off.",
     unreadable: (name) => `${name}: this browser cannot read it; convert it to JPEG or PNG.`,
     failed: "This browser cannot run the model. Try a current Chrome, Firefox, Edge or Safari.",
     area: "Area",
@@ -25,7 +25,7 @@ export const WORDS = {
     scale: "Millimetres per pixel",
     measurements: "Measurements",
     result: "Photo with the outline of the lesion",
-    disclaimer: "Not a medical device. It outlines what looks like a lesion; it does not say what it is.",
+    disclaimer: "Not a medical device. It outlines what looks like a lesion; it makes no diagnosis.",
     language: "中文",
   },
   zh: {

@@ -111,7 +111,7 @@ class Job:
             self._write_tables(threads)
         if self.options.json_file:
             write_json(self.options.json_file, summary, indent=2)
-        before = f", {self.kept} of them before," if self.kept else ""
+        before = f", {self.kept} of them in an earlier run," if self.kept else ""
         warn(
             f"{len(self.finished)} of {len(self.stems)} images segmented into {self.output}{before} "
             f"in {summary['seconds']:.1f} s, {summary['fps']} images/s"
@@ -186,7 +186,7 @@ def require_files(sources: Iterable[Source]) -> None:
     for source in sources:
         if not isinstance(source, Path):
             raise InputError(
-                f"{source}: not a file; a cluster takes only files that all machines see"
+                f"{source}: is not a file; a cluster can only read files that all machines can access"
             )
 
 

@@ -31,7 +31,7 @@ def tabulate_formats() -> str:
     files = [(name, f"NAME{found.ending}", found.description) for name, found in FORMATS.items()]
     files += [(name, found.file, found.description) for name, found in OVERVIEWS.items()]
     lines = [f"{name:13}{file}: {description}" for name, file, description in files]
-    return "\n".join(("What to write, each image at its own size.", *lines))
+    return "\n".join(("What to write, at each image's own size.", *lines))
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class SegmentOptions:
     """How images are segmented, and what is written.
 
     Attributes:
-        output: Folder for the results, in the same tree of folders as the images, and for masks.csv and
+        output: Folder for the results, with the same subfolders as the images, and for masks.csv and
             errors.csv.
-        batch_size: Images computed at once; it changes the speed, not the masks.
-        resume: Continue an earlier run into the same folder: finished images are kept. Without --shard,
-            also gathers what all shards have done into one masks.csv.
-        mm_per_pixel: Size of a pixel, if known: adds sizes in mm to measures.csv. DICOM files that were
-            calibrated know it themselves; this counts before what they say.
-        keep_identity: Name the patient in what dicom-seg writes, as the image does, so that an archive
-            files it beside the image. Without it nothing that is written names a patient.
+        batch_size: Images per batch; this changes the speed, not the masks.
+        resume: Continue an earlier run in the same folder and keep its finished images. Without --shard,
+            this also merges the results of all shards into one masks.csv.
+        mm_per_pixel: Size of a pixel, if known: adds sizes in mm to measures.csv. Calibrated DICOM files
+            contain it; this option overrides theirs.
+        keep_identity: Copy the patient's identity from the image into what dicom-seg writes, so that an
+            archive stores both together. Without it, no output names a patient.
     """
 
     model: ModelOption = SHIPPED
@@ -78,10 +78,10 @@ class SegmentOptions:
             raise InputError(f"--save {unknown[0]}: no such format; choose from {', '.join(known)}")
         for name in self.save:
             if name in OVERVIEWS and OVERVIEWS[name].shows_masks and "mask" not in self.save:
-                raise InputError(f"--save {name}: it shows the masks; add mask")
+                raise InputError(f"--save {name}: needs the masks too; add mask")
         if self.keep_identity and not set(IN_DICOM) & set(self.save):
             raise InputError(
-                "--keep-identity: only DICOM files name a patient; add --save dicom-seg"
+                "--keep-identity: only dicom-seg output can name a patient; add --save dicom-seg"
             )
         if self.mm_per_pixel is not None and not 0 < self.mm_per_pixel < math.inf:
             raise InputError(
@@ -112,9 +112,9 @@ Images = Annotated[
     Positional,
     arg(
         metavar="IMAGES [IMAGES ...]",
-        help='Files, folders with subfolders, patterns such as "photos/*.jpg", .zip archives, '
-        "videos, http and https addresses, .txt files with one of these per line, or - to read such a "
-        "list from stdin.",
+        help='Files, folders (searched recursively), patterns such as "photos/*.jpg", .zip archives, '
+        "videos, http and https URLs, .txt files with one of these per line, or - to read such a list "
+        "from stdin.",
         help_behavior_hint="(required)",
     ),
 ]

@@ -39,9 +39,9 @@ def benchmark(
 ) -> int:
     """Measure model files x providers x batch sizes, and print one table, in Markdown.
 
-    Runs are interleaved and warmed up; rates are medians. The first row that opens is the one that others
-    are compared with; it is named below the table. Images are measured on stage by stage, too; without
-    them, on noise. Masks add dice and jaccard. Exit code: 1 if a row failed.
+    Runs are warmed up and interleaved; rates are medians. The first row that opens is the baseline for
+    the others; it is named below the table. With --images, each stage is also timed on them;
+    otherwise, noise is used. --masks adds dice and jaccard. Exit code: 1 if a row failed.
     """
     require_counts(rounds, threads)
     subjects, failed = open_subjects(model, provider, batch, threads)

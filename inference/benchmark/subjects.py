@@ -51,7 +51,7 @@ def open_subjects(
         InputError: there is nothing to measure.
     """
     if min(batches, default=0) < 1 or not models or not providers:
-        raise InputError("give at least one --model, one --provider and one --batch from 1")
+        raise InputError("give at least one --model, one --provider and one --batch of 1 or more")
     subjects, failed = [], []
     for path in models:
         for provider in providers:

@@ -93,18 +93,19 @@ def read_layout(image: Dataset) -> Layout:
     """
     if (frames := int(image.get("NumberOfFrames") or 1)) != 1:
         raise DicomError(
-            f"is a DICOM file of {frames} frames; save the one that shows the lesion as a file of its own"
+            f"is a DICOM file with {frames} frames; save the one that shows the lesion as a separate file"
         )
     syntax = UID(image.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
     if syntax not in TAKEN:
         raise DicomError(
-            f"is a DICOM file of {name_uid(syntax)}, which is not taken; convert it with gdcmconv --raw"
+            f"is a DICOM file in {name_uid(syntax)}, which is not supported; "
+            "convert it with gdcmconv --raw"
         )
     if lacking := [keyword for keyword in REQUIRED if image.get(keyword) is None]:
         raise DamageError(f"its header has no {lacking[0]}")
     colours = str(image.PhotometricInterpretation)
     if colours not in COLOURS:
-        raise DicomError("is a DICOM file with colours that are not taken; convert it to RGB")
+        raise DicomError("is a DICOM file with an unsupported colour space; convert it to RGB")
     layout = Layout(
         int(image.Rows),
         int(image.Columns),

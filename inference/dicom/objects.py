@@ -60,7 +60,10 @@ def parse(data: bytes, keywords: Collection[str] | None, pixels: bool = True) ->
     file = BytesIO(data)
     read_preamble(file, force=False)
     if _read_file_meta_info(file).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        raise DicomError("is a DICOM file that is deflated as a whole; convert it with dcmconv +te")
+        raise DicomError(
+            "is a DICOM file in a deflated transfer syntax, which is not supported; "
+            "convert it with dcmconv +te"
+        )
     wanted = None if keywords is None else list(keywords)
     return dcmread(BytesIO(data), specific_tags=wanted, stop_before_pixels=not pixels)
 

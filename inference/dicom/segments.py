@@ -34,7 +34,7 @@ def read_segments(found: Dataset) -> np.ndarray:
     types = {find_type(segment) for segment in segments}
     if len(types) > 1:
         raise DicomError(
-            f"is a DICOM SEG with segments of {len(types)} types; keep those of the lesion alone"
+            f"is a DICOM SEG with segments of {len(types)} types; keep only those of the lesion"
         )
     if frames > max(1, len(segments)):
         raise DicomError(

@@ -20,10 +20,10 @@ Check = Callable[[], Iterator[Finding]]
 
 
 def doctor(model: ModelOption = SHIPPED, json_file: JsonFile = None) -> int:
-    """Check packages, machine, providers and toolkits; paste the output into a bug report as it is.
+    """Check packages, machine, providers and toolkits; paste the whole output into bug reports.
 
-    Needs only the base dependencies. Each part is ok, absent (and optional), broken, or has a note; the
-    likely cause and the fix are below it. Exit code: 0 if segmentation works on the CPU and with the
+    Needs only the base dependencies. Each line says ok, absent (and optional), broken, or note; the
+    likely cause and the fix follow below it. Exit code: 0 if segmentation works on the CPU and with the
     model, else 1.
     """
     findings = []

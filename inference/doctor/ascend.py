@@ -74,7 +74,7 @@ def check_toolkit() -> Finding:
         return Finding("CANN", "ok", found)
     if script:
         hint = f"its environment is not set up; {source_cann()}"
-        return Finding("CANN", "broken", f"{script} exists and has not run", hint)
+        return Finding("CANN", "broken", f"{script} exists but has not been sourced", hint)
     hint = "only Ascend devices and export.to_om need it"
     return Finding("CANN", "absent", f"not in {' or '.join(map(str, ROOTS))}", hint)
 
@@ -89,7 +89,7 @@ def check_versions(found: Installed) -> Iterator[Finding]:
         found.torch and f"torch {found.torch}",
     )
     if not (found.driver or found.cann or found.extension):
-        yield Finding(subject, "absent", "neither driver, CANN nor torch_npu is installed")
+        yield Finding(subject, "absent", "no driver, CANN or torch_npu is installed")
         return
     misfits = list(find_misfits(found))
     for misfit, fix in misfits:
@@ -98,12 +98,12 @@ def check_versions(found: Installed) -> Iterator[Finding]:
         yield Finding(
             subject,
             "note",
-            f"CANN {found.cann} wants NumPy below 2 for its compiler, not {found.numpy}",
-            "training works unless it compiles operators, and export.to_om takes another Python with "
-            "--python; CANN 9.0 and later take NumPy 2",
+            f"CANN {found.cann} needs NumPy below 2 for its compiler, not {found.numpy}",
+            "training works unless it compiles operators; give export.to_om another Python with "
+            "--python; CANN 9.0 and later support NumPy 2",
         )
     elif not misfits:
-        yield Finding(subject, "ok", f"{', '.join(filter(None, known))}: they fit together")
+        yield Finding(subject, "ok", f"{', '.join(filter(None, known))}: compatible")
 
 
 def check_atc_python(found: Installed) -> Finding:
@@ -122,7 +122,9 @@ def check_atc_python(found: Installed) -> Finding:
         names = ", ".join(ATC_MODULES[name] for name in missing)
         return Finding(subject, "note", f"{python} lacks {names}", hint)
     if refuses_numpy(found._replace(python=version, numpy=numpy)):
-        return Finding(subject, "note", f"{python} has NumPy {numpy}; this CANN wants < 2", hint)
+        return Finding(
+            subject, "note", f"{python} has NumPy {numpy}; this CANN needs NumPy below 2", hint
+        )
     return Finding(subject, "ok", f"{python}, {version} with NumPy {numpy}")
 
 

@@ -40,9 +40,7 @@ def check_python() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()}, {sys.executable}")
     yield Finding("system", "ok", platform.platform())
     given = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
-    yield Finding(
-        "environment", "ok", " ".join(given) or "none of the variables that matter is set"
-    )
+    yield Finding("environment", "ok", " ".join(given) or "no relevant variables are set")
 
 
 def check_packages() -> Iterator[Finding]:

@@ -37,13 +37,13 @@ MIN_DICE = 0.95  # the outline is that of 64 x 64 pixels on an image of twice th
 
 
 def selftest(provider: Provider = "auto", model: Path | None = None) -> None:
-    """Segment one made-up lesion, from image file to mask file, in a temporary folder.
+    """Segment one synthetic lesion, from image file to mask file, in a temporary folder.
 
     Exit code: 0 if it worked; 2 if not, with the reason on stderr.
 
     Args:
-        provider: What computes: cpu, openvino, cuda, tensorrt, cann; auto takes the first that works.
-        model: Model file; default: a network of one convolution that finds what is dark.
+        provider: Runtime: cpu, openvino, cuda, tensorrt, cann; auto takes the first that works.
+        model: Model file; default: a network with a single convolution that finds dark pixels.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = model or Path(folder, "darkness.onnx")
@@ -53,7 +53,7 @@ def selftest(provider: Provider = "auto", model: Path | None = None) -> None:
         dice = segment_drawing(segmenter, Path(folder))
         megabytes = path.stat().st_size / 1e6
     if model is None and dice < MIN_DICE:
-        raise InputError(f"{segmenter.provider} computes wrongly: dice {dice:.3f} instead of 1")
+        raise InputError(f"{segmenter.provider} gives wrong results: dice {dice:.3f} instead of 1")
     found = f"a made-up lesion found with dice {dice:.3f} on {segmenter.provider}"
     print(f"{found}; {describe(segmenter)}, {megabytes:.1f} MB" if model else found)
 

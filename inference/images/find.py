@@ -41,7 +41,7 @@ def find_sources(
         for source, relative in expand_input(given, passed):
             found.setdefault(source, relative)
     if not given:
-        raise InputError("no images given: name files, folders or patterns")
+        raise InputError("no images given: give files, folders or patterns")
     return list(found.items())
 
 
@@ -89,5 +89,5 @@ def read_list(data: bytes, origin: str) -> list[str]:
     # File names are bytes: those that are not UTF-8 are kept the way os.fsdecode does.
     entries = [line.decode("utf-8", "surrogateescape") for line in lines if line.strip()]
     if not entries:
-        raise InputError(f"{origin}: names no image; write one file, folder or pattern per line")
+        raise InputError(f"{origin}: lists no images; write one file, folder or pattern per line")
     return entries

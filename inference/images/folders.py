@@ -134,7 +134,7 @@ def describe_passed(passed: Iterable[PassedOver]) -> str:
     each = list(dict.fromkeys(passed))
     kinds = ", ".join(sorted({one.kind for one in each}))
     return (
-        f"passed over what looks like an image but cannot be taken: {len(each)} ({kinds}), the first is "
+        f"skipped files that look like images but cannot be used: {len(each)} ({kinds}), the first is "
         f"{each[0].error}"
     )
 

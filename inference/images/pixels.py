@@ -155,7 +155,7 @@ def read_levels(path: Source) -> np.ndarray:
         raise InputError(f"{path}: {error}; save the mask as a grey PNG of 0 and 255") from error
     if pixels.ndim == 3 and levels.min() == levels.max() and varies_in_alpha(encoded.data):
         raise InputError(
-            f"{path}: has one colour, its outline is in the alpha channel; "
+            f"{path}: has one colour, with its outline in the alpha channel; "
             "save the mask as a grey PNG of 0 and 255"
         )
     bits = grey_png_bits(encoded.data)

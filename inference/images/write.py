@@ -35,6 +35,6 @@ def write_image(path: Path, image: np.ndarray) -> None:
     if not written:  # a JPEG has sides of up to 65500 pixels
         height, width = image.shape[:2]
         raise InputError(
-            f"{path}: the format does not hold {width} x {height} pixels; use .png, or a smaller image"
+            f"{path}: this format cannot store {width} x {height} pixels; use .png, or a smaller image"
         )
     write_bytes(path, encoded.data)

@@ -78,8 +78,8 @@ class AscendModel:
             result = self._session.infer(np.ascontiguousarray(filled), len(self.batches) > 1)
             if result.size != filled[..., 0].size:
                 raise InputError(
-                    f"the OM answers {filled.shape[:3]} images with {result.size} values: its sidecar is "
-                    "another model's; convert it again"
+                    f"the OM returns {result.size} values for {filled.shape[:3]} images: "
+                    "its sidecar belongs to another model; convert it again"
                 )
             results.append(result.reshape(batch, *images.shape[1:3])[: len(part)])
         return np.concatenate(results).astype(np.float32)
@@ -157,7 +157,7 @@ class AclSession:
         pointer, room = self._image
         if len(data) > room or size > self._result[1]:
             raise InputError(
-                f"the OM takes {room} bytes, not {len(data)}: its sidecar is another model's; "
+                f"the OM takes {room} bytes, not {len(data)}: its sidecar belongs to another model; "
                 "convert it again"
             )
         source = acl.util.bytes_to_ptr(data)

@@ -71,12 +71,12 @@ def require_signature(
     """
     if list(inputs) != ["image"] or list(outputs) != ["probability"]:
         raise InputError(
-            f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}, not image and "
-            "probability; export it with `make export`"
+            f"{path}: its input is {', '.join(inputs)} and its output {', '.join(outputs)}, not image "
+            "and probability; export it with `make export`"
         )
     if any(isinstance(side, int) and side != own for side, own in zip(sides, (size, size, 3))):
         raise InputError(
-            f"{path}: its contract says {size} x {size} x 3, its graph takes "
+            f"{path}: its contract says {size} x {size} x 3, but its graph takes "
             f"{' x '.join(map(str, sides))}; export it again"
         )
 
@@ -88,14 +88,14 @@ def check_output(path: Path, compute: Compute) -> Compute:
         found = compute(images)
         if found.shape != images.shape[:3]:
             raise OutputError(
-                f"{path}: answers {images.shape[:3]} images with {found.shape} values; export it again"
+                f"{path}: returns {found.shape} values for {images.shape[:3]} images; export it again"
             )
         with np.errstate(invalid="ignore"):
             low, high = float(found.min()), float(found.max())
         if not (low >= -SLACK and high <= 1 + SLACK):  # false for nan, too
             raise OutputError(
-                f"{path}: computes {low:.3g} to {high:.3g}, not probabilities from 0 to 1; "
-                "export it again, or try --provider cpu"
+                f"{path}: returns values from {low:.3g} to {high:.3g}, which are not probabilities from "
+                "0 to 1; export it again, or try --provider cpu"
             )
         return found
 

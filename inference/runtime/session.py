@@ -82,7 +82,7 @@ def open_session(path: Path, threads: int = 0, provider: Provider = "auto") -> S
             if provider != "auto":
                 raise
     if opened.contract is None:
-        raise InputError(f"{path}: carries no contract; export it with `make export`")
+        raise InputError(f"{path}: has no contract; export it with `make export`")
     contract = Contract.from_json(opened.contract)
     require_signature(path, opened.inputs, opened.outputs, opened.sides, contract.size)
     return Session(check_output(path, opened.compute), contract, choice)
@@ -106,7 +106,7 @@ def installed_providers() -> list[Provider]:
 def open_om(path: Path, provider: Provider) -> Session:
     """Opens an Ascend model."""
     if provider not in ("auto", "cann"):
-        raise ProviderError(f"{path}: runs only on Ascend, not on {provider}; give the .onnx")
+        raise ProviderError(f"{path}: runs only on Ascend, not on {provider}; give the .onnx file")
     model = AscendModel(path)
     return Session(check_output(path, model), model.contract, "cann")
 

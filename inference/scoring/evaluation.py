@@ -84,7 +84,7 @@ def read_meant(path: Path, mask_levels: MaskLevels | None) -> np.ndarray:
     levels = read_levels(path)
     if mask_levels is None and levels.max() == 1:
         raise InputError(
-            f"{path}: its largest level is 1, and only levels above {LESION} are lesion; add "
+            f"{path}: its largest value is 1, but only values above {LESION} are lesion; add "
             "--mask-levels 01 if 1 means lesion, or --mask-levels 255 to score it as empty"
         )
     return to_lesion(levels, mask_levels)
@@ -94,7 +94,7 @@ def require_lesions(areas: Sequence[int], paths: Sequence[Path]) -> None:
     """Raises InputError if no mask of a folder has a lesion: nothing could be measured."""
     if not any(areas):
         raise InputError(
-            f"{paths[0].parent}: all {len(paths)} masks are empty, no level is above {LESION}; give "
+            f"{paths[0].parent}: all {len(paths)} masks are empty, no value is above {LESION}; give "
             "masks of 0 and 255, or add --mask-levels 01 if 1 means lesion"
         )
 
@@ -110,6 +110,6 @@ def count_masks(
     if truth.shape != predicted.shape:
         raise InputError(
             f"{source}: is {predicted.shape[1]} x {predicted.shape[0]}, its mask {truth_path} is "
-            f"{truth.shape[1]} x {truth.shape[0]}; they must be equal: find the right mask"
+            f"{truth.shape[1]} x {truth.shape[0]}; sizes must agree: find the right mask"
         )
     return count_image(truth, predicted)

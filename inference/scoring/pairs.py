@@ -44,7 +44,7 @@ def pair_up(folders: Sequence[Path]) -> list[tuple[Path, Path]]:
         InputError: none are given, or one is left over.
     """
     if not folders:
-        raise InputError("no folders given: name images and masks, as in data/test data/test_GT")
+        raise InputError("no folders given: give images and masks, as in data/test data/test_GT")
     if len(folders) % 2:
         raise InputError(
             f"{len(folders)} folders: images and masks come in pairs, as in data/test data/test_GT; "

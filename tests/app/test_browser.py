@@ -336,6 +336,6 @@ def test_compare_says_what_differs(visit: Visit, photographs: list[Path]) -> Non
     page = visit.page
     page.get_by_role("tab", name="Compare").click()
     page.locator(".examples .gallery-item:visible").first.click()
-    page.get_by_text("The two masks are the same.").wait_for()
+    page.get_by_text("The two masks are identical.").wait_for()
     assert page.locator("#figures tbody tr").count() == 2
     assert visit.errors == []

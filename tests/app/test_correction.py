@@ -132,9 +132,9 @@ def test_the_widest_brush_paints_all() -> None:
 def test_a_scale() -> None:
     assert find_scale({"ends": [[10, 10], [10, 210]], "millimetres": 5}) == 0.025
     for ends, millimetres, reason in (
-        ([[1, 1], [1, 1]], 5, "no length"),
-        ([[1, 1]], 5, "no length"),
-        (None, 5, "no length"),
+        ([[1, 1], [1, 1]], 5, "zero length"),
+        ([[1, 1]], 5, "zero length"),
+        (None, 5, "zero length"),
         ([[1, 1], [9, 9]], 0, "above 0"),
         ([[1, 1], [9, 9]], "5", "above 0"),
         ([[1, 1], [9, 9]], math.inf, "above 0"),

@@ -81,7 +81,7 @@ def test_those_that_are_hard_to_make() -> None:
         "has too many pixels (64000001 > 64000000); make it smaller, or raise the limit",
         "does not fit into memory; make it smaller",
         "501 images: at most 500 at once; use python -m inference.segment for more",
-        "a: is a DICOM file of 3 frames; save the one that shows the lesion as a file of its own",
+        "a: is a DICOM file with 3 frames; save the one that shows the lesion as a separate file",
         "a: is a DICOM file of CT Image Storage, not a photograph; give Dermoscopic Photography",
         "a: is a damaged DICOM file (its header and its pixels disagree); copy it again",
         "a: looks like an image (DICOM), but pydicom is not installed; install it",

@@ -65,5 +65,5 @@ def test_other_networks_and_single_ones_are_refused(
         average(runs[:1], mean)
     assert not mean.exists()
     average(runs, mean)
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         average(runs, mean)

@@ -71,7 +71,7 @@ def test_nothing_foreign_is_named() -> None:
 
 def test_other_folders_are_left_alone(model: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="not a folder of this command's files; give a new folder"):
+    with pytest.raises(InputError, match="does not hold a page that this command wrote"):
         write_page(tmp_path, model, STAND_IN)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

@@ -94,7 +94,7 @@ def test_what_cannot_begin_leaves_the_journal(
     with pytest.raises(InputError, match="pip install"):
         segment_on_cluster(few, SegmentOptions(model, output))
     monkeypatch.setattr(cluster, "find_spec", lambda name: name)
-    with pytest.raises(InputError, match=r"a\.jpg: not a file"):
+    with pytest.raises(InputError, match=r"a\.jpg: is not a file"):
         segment_on_cluster([*few, "http://localhost/a.jpg"], SegmentOptions(model, output))
     assert (output / ".finished.jsonl").read_bytes() == journal
 

@@ -77,6 +77,6 @@ def test_heic_files_without_their_extra_are_counted_and_named(model: Path, tmp_p
     done = start_without(["pillow_heif"], "inference.segment", tmp_path, *arguments)
     said = "pillow_heif is not installed; install it: pip install -e '.[heic]', or convert it"
     assert done.returncode == 1  # b.jpg is named like an image that can be read
-    assert "passed over what looks like an image but cannot be taken: 2 (HEIC)" in done.stderr
+    assert "skipped files that look like images but cannot be used: 2 (HEIC)" in done.stderr
     errors = (tmp_path / "masks" / "errors.csv").read_text()
     assert errors.count(said) == 3 and f"b.jpg: is a HEIC image, and {said}" in errors

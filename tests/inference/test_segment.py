@@ -260,7 +260,7 @@ def test_an_image_too_long_for_an_overlay_stops_no_other(model: Path, tmp_path: 
     with (output / "errors.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert Path(row["image"]).name == "long.png"
-    assert "does not hold 70000 x 20 pixels" in row["error"]
+    assert "cannot store 70000 x 20 pixels" in row["error"]
     assert len((output / "masks.csv").read_text().splitlines()) == 3
     assert not list(output.glob("*long*"))
     assert segment([str(images)], SegmentOptions(model, output, ("mask",))) == 0

@@ -85,11 +85,11 @@ def test_a_finished_run_grows_to_more_epochs(
     run = tmp_path / "run"
     train(configure(dataset, run))
     train(configure(dataset, run, resume=True))
-    assert "all 1 epochs are done: to go on, give more --epochs" in capsys.readouterr().out
+    assert "all 1 epochs are done: to continue, increase --epochs" in capsys.readouterr().out
     for _ in range(2):  # the second finds it finished
         train(configure(dataset, run, epochs=3, resume=True))
     said = capsys.readouterr().out
-    assert said.count("--epochs 3, not 1: the learning rate goes on as in a run of 3 epochs") == 1
+    assert said.count("the learning rate follows the cosine schedule of a run of 3 epochs") == 1
     rows = read_metrics(run / "metrics.csv")
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     config = configure(dataset, run, epochs=3)

@@ -101,8 +101,8 @@ def open_split(data: Path, split: str, size: int, workers: int = 0) -> Split:
                 made = make_cache(files, pairs, stamps, size, workers)
             except OSError as second:
                 raise InputError(
-                    f"{data}: cannot be written, nor can a cache elsewhere ({second}); name a "
-                    "folder for caches in the environment variable XDG_CACHE_HOME"
+                    f"{data}: cannot be written, nor can a cache elsewhere ({second}); set "
+                    "the environment variable XDG_CACHE_HOME to a folder that can be written"
                 ) from second
             if made:
                 warn(f"{data}: cannot be written; its {split} images are cached in {files.images}")

@@ -161,6 +161,6 @@ def find_lesion(levels: np.ndarray, height: int, width: int, suffix: str) -> tup
     if kind is None:
         other = min(set(np.unique(levels).tolist()) - {0, 255})
         raise InputError(
-            f"mask has the level {other}; only 0 and 255, or 0 and 1, are allowed; save it so as PNG"
+            f"mask has the value {other}; only 0 and 255, or 0 and 1, are allowed; save it as such a PNG"
         )
     return levels > (0 if kind == ZERO_ONE else LESION), kind

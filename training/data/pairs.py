@@ -107,8 +107,8 @@ def find_pairs(
     keys = sorted(images.keys() & masks.keys())
     if not keys:
         raise InputError(
-            f"{raw}: {len(images)} images and {len(masks)} masks, but no name in common; what would fit: "
-            f"{LAYOUTS}"
+            f"{raw}: {len(images)} images and {len(masks)} masks, but no name in common; "
+            f"supported layouts: {LAYOUTS}"
         )
     alone = [f"{images[key]} has no mask" for key in sorted(images.keys() - masks.keys())]
     alone += [f"{masks[key]} has no image" for key in sorted(masks.keys() - images.keys())]

@@ -83,8 +83,8 @@ def require_same(config: TrainConfig, before: dict[str, Any]) -> None:
         had = " ".join(f"{to_flag(name)} {before[name]}" for name in differing)
         raise InputError(
             f"{to_flags(differing, {})}: a resumed run keeps its settings, and the one in {config.out} "
-            f"has {had}; leave these flags out (--epochs may grow), or give another --out and no "
-            "--resume"
+            f"has {had}; leave these flags out (only --epochs may be increased), or give another --out "
+            "and no --resume"
         )
 
 
@@ -101,5 +101,7 @@ def compare_data(config: TrainConfig, data: dict[str, Any], before: dict[str, An
         if found != before[split]
     ]
     if changes and not config.allow_changed_data:
-        raise InputError(f"{changes[0]}; restore them, or go on with these: --allow-changed-data")
+        raise InputError(
+            f"{changes[0]}; restore them, or add --allow-changed-data to continue with these"
+        )
     return changes

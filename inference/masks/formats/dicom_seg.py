@@ -35,7 +35,7 @@ def write(lesion: Segmented, levels: np.ndarray, path: Path) -> None:
     name = "an array of pixels" if isinstance(source, np.ndarray) else source
     if not is_dicom(data):
         raise InputError(
-            f"{name}: is not a DICOM file, and a DICOM SEG refers to one; save its mask as mask"
+            f"{name}: is not a DICOM file, which a DICOM SEG must refer to; use --save mask for it"
         )
     if not is_installed(PACKAGE):
         raise InputError(f"{name}: {explain_missing('dicom', PACKAGE)}")

@@ -77,5 +77,5 @@ def test_nothing_is_measured_no_times_or_on_fewer_than_no_cores(
 def test_wrong_arguments_are_named(model: Path) -> None:
     with pytest.raises(InputError, match="--masks: needs --images"):
         benchmark((model,), ("cpu",), masks=model.parent)
-    with pytest.raises(InputError, match="--batch from 1"):
+    with pytest.raises(InputError, match="--batch of 1 or more"):
         benchmark((model,), ("cpu",), batch=(0,))

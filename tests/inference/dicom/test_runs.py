@@ -136,7 +136,7 @@ def test_a_photo_cannot_have_a_seg_and_leaves_nothing(
     options = SegmentOptions(model, output, ("mask", "dicom-seg"))
     assert segment([str(folder / "photo.jpg"), str(folder / "camera.dcm")], options) == 1
     (failed,) = read(output / "errors.csv")
-    assert "photo.jpg: is not a DICOM file, and a DICOM SEG refers to one" in failed["error"]
+    assert "photo.jpg: is not a DICOM file, which a DICOM SEG must refer to" in failed["error"]
     assert {path.name for path in output.glob("[!.]*")} == {
         "camera_segmentation.dcm", "camera_segmentation.png", "masks.csv", "errors.csv",
     }  # fmt: skip
@@ -158,7 +158,9 @@ def test_identity_is_kept_if_asked_and_a_resumed_run_does_not_mix(
         "", "Vasquez^Ottoline", "Vasquez^Ottoline", "",
     ]  # fmt: skip
     assert "Vasquez" not in (output / "masks.csv").read_text()
-    with pytest.raises(InputError, match="--keep-identity: only DICOM files name a patient"):
+    with pytest.raises(
+        InputError, match="--keep-identity: only dicom-seg output can name a patient"
+    ):
         SegmentOptions(save=("mask",), keep_identity=True).check()
 
 
@@ -183,7 +185,7 @@ def test_without_the_extra_dicom_files_are_named_and_counted(folder: Path, tmp_p
         ["pydicom", "highdicom"], "inference.segment", tmp_path, str(folder), "--save", "mask"
     )
     assert done.returncode == 0, done.stderr
-    assert f"cannot be taken: {len(KINDS) + 3} (DICOM)" in done.stderr
+    assert f"cannot be used: {len(KINDS) + 3} (DICOM)" in done.stderr
     assert "pydicom is not installed; install it: pip install -e '.[dicom]'" in done.stderr
     done = start_without(
         ["pydicom"], "inference.segment", tmp_path, str(folder / "camera.dcm"), "--output", "o"

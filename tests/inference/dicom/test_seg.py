@@ -226,7 +226,9 @@ def test_a_patient_is_named_only_if_asked(tmp_path: Path) -> None:
 
 def test_what_no_seg_can_refer_to_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(encode_jpeg(IMAGE))
-    with pytest.raises(InputError, match=r"x\.jpg: is not a DICOM file, and a DICOM SEG refers"):
+    with pytest.raises(
+        InputError, match=r"x\.jpg: is not a DICOM file, which a DICOM SEG must refer"
+    ):
         segment(tmp_path / "x.jpg").save(tmp_path / "seg.dcm")
     with pytest.raises(InputError, match="an array of pixels: is not a DICOM file"):
         Segmentation(IMAGE, np.zeros((16, 16), np.float32), HEIGHT, WIDTH, Contract(size=16)).save(

@@ -51,7 +51,7 @@ def test_several_lesions_are_merged(tmp_path: Path) -> None:
 
 def test_several_kinds_are_refused(tmp_path: Path) -> None:
     path = make(tmp_path / "x.dcm", halves(), [codes.SCT.Lesion, codes.SCT.Skin])
-    with pytest.raises(InputError, match="segments of 2 types; keep those of the lesion"):
+    with pytest.raises(InputError, match="segments of 2 types; keep only those of the lesion"):
         read_mask(path)
 
 

@@ -105,7 +105,7 @@ def test_the_pair_that_does_not_fit_is_named_with_the_fix(
 def test_what_fits_is_one_line(place: str, ascend_machine: Callable[..., list[Finding]]) -> None:
     (finding,) = ascend_machine(**FITS, place=place, numpy="2.4.6")
     assert finding.state == "ok"
-    said = "driver 25.5.1, CANN 9.1.0, torch_npu 2.12.0, torch 2.12.0+cpu: they fit together"
+    said = "driver 25.5.1, CANN 9.1.0, torch_npu 2.12.0, torch 2.12.0+cpu: compatible"
     assert finding.found == said
 
 

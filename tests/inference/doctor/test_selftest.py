@@ -57,5 +57,5 @@ def test_a_provider_that_computes_wrongly_is_an_error(monkeypatch: pytest.Monkey
         return np.zeros(images.shape[:3], np.float32)
 
     monkeypatch.setattr(Segmenter, "__call__", compute)
-    with pytest.raises(InputError, match=r"cpu computes wrongly: dice 0\.000"):
+    with pytest.raises(InputError, match=r"cpu gives wrong results: dice 0\.000"):
         selftest("cpu")

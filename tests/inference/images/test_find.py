@@ -53,7 +53,7 @@ def test_a_list_names_one_input_a_line(folder: Path, tmp_path: Path) -> None:
         listed.write_bytes(mark + text.encode(encoding))  # as programs on Windows write
         assert relatives(listed) == ["b.png", "a.png"]
     listed.write_text("\n")
-    with pytest.raises(InputError, match="names no image"):
+    with pytest.raises(InputError, match="lists no images"):
         find_sources([listed])
 
 

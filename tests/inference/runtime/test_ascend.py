@@ -145,7 +145,7 @@ def test_a_sidecar_that_lies(om: Path, acl: Device) -> None:
         sidecar.write_text(json.dumps({**entries, **changes}))
         segmenter = Segmenter(om)
         size = segmenter.contract.size
-        with pytest.raises(InputError, match="its sidecar is another model's"):
+        with pytest.raises(InputError, match="its sidecar belongs to another model"):
             segmenter(np.zeros((1, size, size, 3), np.uint8))
     digest = hashlib.sha256(b"om").hexdigest()
     sidecar.write_text(json.dumps({**entries, "om_sha256": digest}))

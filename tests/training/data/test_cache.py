@@ -65,7 +65,7 @@ def test_without_any_folder_for_caches_the_cure_is_named(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forbid(monkeypatch, "mkdir", tmp_path, errno.EROFS)
-    with pytest.raises(InputError, match=r"name a folder for caches in .* XDG_CACHE_HOME"):
+    with pytest.raises(InputError, match=r"set the environment variable XDG_CACHE_HOME"):
         open_split(data, "train", 16)
 
 
@@ -186,5 +186,5 @@ def test_masks_of_a_hand_made_data_set_are_checked(copy: Path, tmp_path: Path) -
     prepare(copy, data, size=32)
     name = open_split(data, "test", 32).names[0]
     write_image(data / "test_GT" / f"{name}_segmentation.png", np.full((96, 128), 7, np.uint8))
-    with pytest.raises(InputError, match="mask has the level 7"):
+    with pytest.raises(InputError, match="mask has the value 7"):
         open_split(data, "test", 32)

@@ -87,7 +87,7 @@ def test_broken_pairs_are_named_and_left_out(
         "SYNTH_0000001": "copy it again",
         "SYNTH_0000003": "mask is empty",
         "SYNTH_0000004": "image is 128 x 96, mask 127 x 96",
-        "SYNTH_0000005": "mask has the level 7",
+        "SYNTH_0000005": "mask has the value 7",
         "SYNTH_0000006": "3 channels that differ",
         "SYNTH_0000007.jpg": "has no mask",
         "SYNTH_0000008_segmentation.png": "has no image",
@@ -124,10 +124,10 @@ def test_masks_of_every_kind_are_understood_and_written_as_0_and_255(
 @pytest.mark.parametrize(
     ("levels", "reason"),
     [
-        ((0, 1, 255), "level 1;"),
-        ((0, 1, 2), "level 1;"),
-        ((0, 128), "level 128;"),
-        ((0, 60), "level 60;"),
+        ((0, 1, 255), "value 1;"),
+        ((0, 1, 2), "value 1;"),
+        ((0, 128), "value 128;"),
+        ((0, 60), "value 60;"),
     ],
 )
 def test_masks_that_may_mean_several_things_are_left_out(

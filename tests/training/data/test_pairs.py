@@ -111,7 +111,7 @@ def test_a_suffix_of_ones_own(tmp_path: Path, suffix: str) -> None:
 def test_what_does_not_fit_is_told_what_would(tmp_path: Path) -> None:
     touch(tmp_path, "x.jpg", "x-outline.png")
     with pytest.raises(
-        InputError, match=r"what would fit: images/.*--mask-suffix.*--pairs"
+        InputError, match=r"supported layouts: images/.*--mask-suffix.*--pairs"
     ) as error:
         find_pairs(tmp_path)
     assert "\n" not in str(error.value)

@@ -95,5 +95,5 @@ def test_pairs_in_a_table(raw: Path, copy: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     table.write_text("\n".join(["image,mask", *lines, "no.jpg,no.png"]))
     assert prepare(copy, tmp_path / "third", pairs=table, size=32) == 1
-    with pytest.raises(InputError, match="--pairs: names every mask itself"):
+    with pytest.raises(InputError, match="--pairs: lists every mask itself"):
         prepare(copy, tmp_path / "fourth", pairs=table, masks=copy / MASKS, size=32)

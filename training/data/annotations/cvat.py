@@ -41,7 +41,7 @@ def fill_box(
     fits = left >= 0 and top >= 0 and left + columns <= width and top + rows <= height
     if not fits or sum(counts) != rows * columns or min(counts) < 0:
         raise ValueError(
-            f"a mask of {columns} x {rows} at ({left}, {top}) that its counts do not fill"
+            f"a mask of {columns} x {rows} at ({left}, {top}) whose counts do not add up"
         )
     mask = np.zeros((height, width), bool)
     values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)

@@ -107,7 +107,7 @@ def test_an_unknown_format_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--save msk: no such format; choose from mask, overlay"):
         SegmentOptions(output=tmp_path, save=("mask", "msk")).check()
     for name in ("sheet", "report", "coco", "cvat", "labelstudio"):
-        with pytest.raises(InputError, match=f"--save {name}: it shows the masks; add mask"):
+        with pytest.raises(InputError, match=f"--save {name}: needs the masks too; add mask"):
             SegmentOptions(output=tmp_path, save=(name,)).check()
     SegmentOptions(output=tmp_path, save=()).check()
     assert SegmentOptions(save=("mask", "report")).products == {"mask", "csv"}

@@ -274,9 +274,9 @@ def test_from_annotations_to_a_data_set(tmp_path: Path) -> None:
 
 def test_options_that_exclude_each_other(tmp_path: Path) -> None:
     for options, reason in (
-        ({"annotations": tmp_path, "masks": tmp_path}, "--annotations: holds the masks"),
-        ({"annotations": tmp_path, "pairs": tmp_path}, "--pairs: names every mask itself"),
-        ({"classes": ("lesion",)}, "--classes: chooses from --annotations"),
+        ({"annotations": tmp_path, "masks": tmp_path}, "--annotations: already provides the masks"),
+        ({"annotations": tmp_path, "pairs": tmp_path}, "--pairs: lists every mask itself"),
+        ({"classes": ("lesion",)}, "--classes: needs --annotations"),
     ):
         with pytest.raises(InputError, match=reason):
             prepare(tmp_path / "raw", tmp_path / "data", **options)
