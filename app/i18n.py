@@ -12,10 +12,8 @@ WORDS = {
         "# 病灶轮廓\n请上传一张皮肤镜图像，文件会在一小时内从服务器删除。",
     ),
     "warning": (
-        (
-            "**Not a medical device.** It outlines what looks like a lesion; it makes no diagnosis. "
-            "See a doctor about any change in your skin."
-        ),
+        "**Not a medical device.** It outlines what looks like a lesion; it makes no diagnosis. "
+        "See a doctor about any change in your skin.",
         "**非医疗器械。** 本工具只勾画疑似病灶的轮廓，不作诊断。皮肤如有变化，请就医。",
     ),
     "segment": ("Segment", "分割"),
@@ -40,10 +38,8 @@ WORDS = {
     "probability": ("Probability", "概率图"),
     "correct": ("Correct", "修正"),
     "correct_help": (
-        (
-            "Paint what is missing and erase what is wrong, or click both ends of a known length to set the "
-            "scale. The measurements and files update automatically."
-        ),
+        "Paint what is missing and erase what is wrong, or click both ends of a known length to set the "
+        "scale. The measurements and files update automatically.",
         "用画笔补上遗漏的部分，用橡皮擦擦去多余的部分；也可以点击一段已知长度的两端来标定尺寸。测量值和文件会随之更新。",
     ),
     "brush": ("Brush", "画笔"),
@@ -122,10 +118,8 @@ WORDS = {
     ),
     "alike": ("The two masks are identical.", "两个掩码完全相同。"),
     "differ": (
-        (
-            "The masks overlap by **{overlap} %** (IoU). {first} % of the image is marked only by the first "
-            "model, {second} % only by the second."
-        ),
+        "The masks overlap by **{overlap} %** (IoU). {first} % of the image is marked only by the first "
+        "model, {second} % only by the second.",
         "两个掩码的重叠度（IoU）为 **{overlap} %**。仅第一个模型标出的部分占图像的 {first} %，"
         "仅第二个模型标出的占 {second} %。",
     ),
@@ -159,13 +153,11 @@ WORDS = {
     "jaccard": ("Jaccard (IoU)", "Jaccard 指数（IoU）"),
     "sensitivity": ("Sensitivity", "灵敏度"),
     "limits": (
-        (
-            "### Limits\n"
-            "- Not a medical device: it outlines what looks like a lesion, and makes no diagnosis.\n"
-            "- It works only on dermoscopic photos; in other images, it still outlines something.\n"
-            "- A lesion that touches the border of the image is cut off; its measurements are too small.\n"
-            "- A photo does not record the size of a pixel: sizes are in pixels until you set the scale."
-        ),
+        "### Limits\n"
+        "- Not a medical device: it outlines what looks like a lesion, and makes no diagnosis.\n"
+        "- It works only on dermoscopic photos; in other images, it still outlines something.\n"
+        "- A lesion that touches the border of the image is cut off; its measurements are too small.\n"
+        "- A photo does not record the size of a pixel: sizes are in pixels until you set the scale.",
         "### 局限\n"
         "- 非医疗器械：只勾画疑似病灶的轮廓，不作诊断。\n"
         "- 只适用于皮肤镜图像；遇到其他图片，也照样会勾画出一块区域。\n"

@@ -250,8 +250,10 @@ def test_names_of_what_is_written(folder: Path) -> None:
     assert (source, target) == ("my.onnx", "my-int8.onnx")
     ((*_, source, target),) = (call[:5] for call in record("om", MODEL="my.onnx"))
     assert (source, target) == ("my.onnx", "my.om")
-    first, second = record("weights")
-    assert second[second.index("--init") + 1] == f"{first[first.index('--out') + 1]}/best.pt"
+    *trainings, average = record("weights")
+    written = [f"{call[call.index('--out') + 1]}/best.pt" for call in trainings]
+    assert [call[call.index("--init") + 1] for call in trainings] == ["imagenet", *written[:-1]]
+    assert average[2:5] == ("export.average", *written[-2:])
     assert (call := record("train-2p")[0])[call.index("--out") + 1] == "runs/2p-full"
     assert (call := record("perf-2p")[0])[call.index("--out") + 1] == "runs/2p-perf"
     assert (call := record("train")[0])[call.index("--out") + 1] == "runs/latest"
