@@ -60,10 +60,10 @@ def synthesize(
     others = sorted(set(present).difference(image_paths, mask_paths))
     if others:
         raise InputError(
-            f"{folder}: holds {len(others)} other image(s), such as {others[0]}; made-up images are kept "
-            "apart from all others: give a new folder"
+            f"{folder}: holds {len(others)} other image(s), such as {others[0]}; synthetic "
+            "images are kept apart from all others: give a new folder"
         )
-    for number in track(range(images), "painting", images):
+    for number in track(range(images), "drawing", images):
         image, mask = make_lesion(np.random.default_rng([seed, number]), height, width)
         write_image(image_paths[number], image)
         write_image(mask_paths[number], mask)

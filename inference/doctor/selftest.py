@@ -54,7 +54,7 @@ def selftest(provider: Provider = "auto", model: Path | None = None) -> None:
         megabytes = path.stat().st_size / 1e6
     if model is None and dice < MIN_DICE:
         raise InputError(f"{segmenter.provider} gives wrong results: dice {dice:.3f} instead of 1")
-    found = f"a made-up lesion found with dice {dice:.3f} on {segmenter.provider}"
+    found = f"synthetic lesion found with dice {dice:.3f} on {segmenter.provider}"
     print(f"{found}; {describe(segmenter)}, {megabytes:.1f} MB" if model else found)
 
 

@@ -42,7 +42,7 @@ def test_the_network_is_the_file_that_onnx_would_write() -> None:
 def test_a_made_up_lesion_is_found(provider: str, capsys: pytest.CaptureFixture[str]) -> None:
     selftest(provider)  # type: ignore[arg-type]
     said = capsys.readouterr().out
-    assert said.startswith("a made-up lesion found with dice 0.99") and said.count("\n") == 1
+    assert said.startswith("synthetic lesion found with dice 0.99") and said.count("\n") == 1
 
 
 def test_a_model_is_described(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

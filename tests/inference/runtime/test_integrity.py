@@ -77,7 +77,7 @@ def change(model: Path, path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"size": 96}, "its contract says 96 x 96 x 3, its graph takes 64 x 64 x 3"),
+        ({"size": 96}, "its contract says 96 x 96 x 3, but its graph takes 64 x 64 x 3"),
         ({"size": 10**9}, "contract with size 1000000000"),
         ({"std": [1e-300] * 3}, "contract with std"),
         ({"mean": [1e300] * 3}, "contract with mean"),
@@ -107,7 +107,7 @@ def test_another_signature_is_refused(tmp_path: Path) -> None:
     helper.set_model_props(proto, {METADATA_KEY: Contract(size=8).to_json()})
     onnx.save(proto, path)
     for provider in ("cpu", "auto"):
-        with pytest.raises(InputError, match="takes x and gives y, not image and probability"):
+        with pytest.raises(InputError, match="its input is x and its output y, not image"):
             Segmenter(path, provider=provider)
 
 
@@ -118,7 +118,9 @@ def test_an_answer_that_is_no_probability(value: float) -> None:
     compute = check_output(Path("a.onnx"), lambda _: answer)
     assert compute(images) is answer
     answer[1, 2, 3] = value
-    with pytest.raises(InputError, match=r"a\.onnx: computes .*not probabilities from 0 to 1"):
+    with pytest.raises(
+        InputError, match=r"a\.onnx: returns values from .*not probabilities from 0 to 1"
+    ):
         compute(images)
 
 
