@@ -202,7 +202,9 @@ def test_other_data_are_refused_unless_they_are_allowed(whole_runs: dict[int, Pa
     before = checkpoint.load(whole_runs[1] / LAST)
     config = make_config(**{**before["config"], "out": whole_runs[1], "data": Path("elsewhere")})
     changed = {**before["data"], "valid": {"images": 5, "checksum": 1}}
-    with pytest.raises(InputError, match=r"elsewhere/valid: .* --allow-changed-data$"):
+    with pytest.raises(
+        InputError, match=r"elsewhere/valid: .* --allow-changed-data to continue with these$"
+    ):
         load_state(config, changed)
     state, remarks = load_state(dataclasses.replace(config, allow_changed_data=True), changed)
     assert state and "elsewhere/valid" in remarks[0]

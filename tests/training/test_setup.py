@@ -51,7 +51,7 @@ def configure(dataset: Path, out: Path, **changes: Any) -> TrainConfig:
     [
         ({"data": Path("/nowhere")}, "/nowhere/train: no such folder"),
         ({"batch_size": 3}, "--batch-size 3 of 12 images: must be a multiple of 2"),
-        ({"batch_size": 2}, "--batch-size 2: one image of --size 16 at a time"),
+        ({"batch_size": 2}, "--batch-size 2: with one image of --size 16 at a time"),
         ({"init": Path("/nowhere.pt")}, "/nowhere.pt: no such checkpoint"),
         ({"resume": True}, "--resume: .* is not a run"),
         ({"teachers": (Path("/nowhere.pt"),)}, "/nowhere.pt: no such checkpoint"),
