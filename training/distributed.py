@@ -212,13 +212,28 @@ def letting_the_first_speak() -> Iterator[None]:
 
     What stops one usually stops all: torchrun ends the others as soon as the first has said it. An error
     that is a process's own comes MOMENT seconds late.
+
+    Raises:
+        InputError: instead of the backend's own error, the connection to another process was lost.
     """
     try:
         yield
+    except RuntimeError as error:
+        if is_lost_connection(error):
+            raise InputError(
+                "another process of this run has gone: killed, out of memory, or its machine is down; "
+                "continue with --resume"
+            ) from error
+        raise
     except (InputError, OSError):
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:
             time.sleep(MOMENT)
         raise
+
+
+def is_lost_connection(error: RuntimeError) -> bool:
+    """True for what NCCL and the store raise, and for what Gloo, which has no type of its own, says."""
+    return isinstance(error, distributed.DistError) or "gloo/transport" in str(error)
 
 
 def must_launch(config: TrainConfig) -> bool:

@@ -172,21 +172,25 @@ def test_masks_are_those_of_python(browser: Any, address: str, photos: list[Path
     """As Python decodes in full; at once it decodes large JPEGs at half their size, a pixel apart."""
     page = visit(browser, address, bypass_csp=True)
     model = load()
+    filled = 0  # in a few the network finds nothing
     assert len(photos) >= 24
     for path in photos:
         data = base64.b64encode(path.read_bytes()).decode()
         found = page.evaluate(SEGMENT, [data, path.name])
         mask = np.array([*found["mask"]], "U1").reshape(found["height"], found["width"]) == "1"
         whole = model.segment(read_image(path))
-        assert mask.shape == whole.mask.shape and mask.any()
+        assert mask.shape == whole.mask.shape
+        filled += mask.any()
         assert find_iou(mask, whole.mask) > 0.9999, path.name
         assert find_iou(mask, model.segment(path).mask) > 0.98, path.name
         assert found["area"] == mask.sum()
         assert found["largest"] == pytest.approx(whole.measures.largest_diameter_px, abs=0.5)
+    assert filled > 20
 
 
 def find_iou(first: np.ndarray, second: np.ndarray) -> float:
-    return float((first & second).sum() / (first | second).sum())
+    either = (first | second).sum()
+    return float((first & second).sum() / either) if either else 1.0
 
 
 def test_a_photo_becomes_a_mask_that_evaluate_reads(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,14 +48,12 @@ def test_a_killed_rank_leaves_no_trace_in_the_weights(
 ) -> None:
     """In the second epoch, an update after its last save."""
     updates = len(list((data / "train").glob("*.*"))) // (2 * RANKS)
-    script, mark, out = (
-        Path(__file__).with_name("killed_rank.py"),
-        tmp_path / "killed",
-        tmp_path / "run",
-    )
+    script = Path(__file__).with_name("killed_rank.py")
+    mark, out = tmp_path / "killed", tmp_path / "run"
     found = run(script, killed, updates + 3, mark, data=data, out=out)
-    assert mark.exists()
-    assert f"exitcode: -{signal.SIGKILL:d}" in out.with_suffix(".log").read_text()
+    log = out.with_suffix(".log").read_text()
+    assert mark.exists() and log.count("device cpu, ") == 2, log
+    assert "Traceback" not in log, log
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [
         "run"
