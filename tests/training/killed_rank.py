@@ -27,7 +27,6 @@ def die_or_step(stepper: Stepper, loss: Tensor) -> None:
     step(stepper, loss)
 
 
-if __name__ == "__main__":
-    Stepper.__call__ = die_or_step  # type: ignore[method-assign]
-    del sys.argv[1:4]
-    runpy.run_module("training.train", run_name="__main__")
+Stepper.__call__ = die_or_step  # type: ignore[method-assign]
+del sys.argv[1:4]
+runpy.run_module("training.train", run_name="__main__")
