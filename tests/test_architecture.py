@@ -83,6 +83,7 @@ def test_no_folder_is_crowded(layer: str) -> None:
         ("inference", {"numpy", "onnxruntime", "cv2", "tyro", "rich"}),
         ("inference.contract", {"onnxruntime", "cv2", "tyro", "rich"}),
         ("inference.errors", {"numpy", "onnxruntime", "cv2", "tyro", "rich"}),
+        ("training.train", {"torch._dynamo", "matplotlib", "tensorboard", "onnxruntime", "onnx"}),
     ],
 )
 def test_importing_loads_nothing_heavy(module: str, heavy: set[str]) -> None:

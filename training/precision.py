@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from inference.errors import InputError
@@ -125,6 +124,8 @@ def compile_network(network: nn.Module) -> Callable[[Tensor], Tensor]:
     Raises:
         InputError: at the first call, if it cannot be compiled, for example without a C++ compiler.
     """
+    from torch._dynamo.exc import TorchDynamoException  # 2 s: most runs do without
+
     compiled = torch.compile(network)
 
     def forward(images: Tensor) -> Tensor:

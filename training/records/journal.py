@@ -8,19 +8,21 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import rich.progress
 from rich.console import Console
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from inference.lock import Lock
 from training.config import TrainConfig
 from training.distributed import Ranks
 from training.records.plots import draw_curves
 from training.records.run_folder import METRICS, open_run, read_metrics, write_metrics
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 Item = TypeVar("Item")
 STARTED = time.perf_counter()  # with this program, but for imports
@@ -146,14 +148,20 @@ class Journal(SilentJournal):
         self.say(f"E2E Training Duration sec : {time.perf_counter() - STARTED:.0f}")
         self._lock.release()
 
+    def _open_board(self, epoch: int) -> SummaryWriter:
+        """TensorBoard's writer, loaded here: the first process alone writes."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self._run / "tensorboard"), purge_step=epoch)
+
     def _record(self, epoch: int, sums: np.ndarray, lr: float, scores: dict[str, float]) -> None:
         values = {"loss": mean_loss(sums), "lr": lr, "images_per_second": self.speed, **scores}
         self._rows = [row for row in self._rows if row["epoch"] < epoch]
         self._rows.append({"epoch": epoch, **values})
         write_metrics(self._run / METRICS, self._rows)
         draw_curves(self._run / "curves.png", self._rows)
-        # Opened this late so that a resumed run drops the events of the epoch it repeats.
-        self._board = self._board or SummaryWriter(str(self._run / "tensorboard"), purge_step=epoch)
+        # Opened so late that a resumed run drops the events of the epoch it repeats.
+        self._board = self._board or self._open_board(epoch)
         for name, value in values.items():
             if math.isfinite(value):  # of others it warns
                 self._board.add_scalar(name, value, epoch)

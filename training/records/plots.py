@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.figure import Figure
 from torch import Tensor, from_numpy, nn
 
 from inference.files import replacing
@@ -23,6 +22,8 @@ COLUMNS = 6
 
 def draw_curves(path: Path, rows: list[dict[str, float]]) -> None:
     """Draws loss and validation scores by epoch."""
+    from matplotlib.figure import Figure  # half a second, for the first process alone
+
     figure = Figure(figsize=(10, 4), layout="constrained")  # no window, no global state
     axes = figure.subplots(1, 2)
     epochs = [row["epoch"] + 1 for row in rows]
