@@ -252,8 +252,9 @@ def test_names_of_what_is_written(folder: Path) -> None:
     assert (source, target) == ("my.onnx", "my.om")
     *trainings, average = record("weights")
     written = [f"{call[call.index('--out') + 1]}/best.pt" for call in trainings]
-    assert [call[call.index("--init") + 1] for call in trainings] == ["imagenet", *written[:-1]]
-    assert average[2:5] == ("export.average", *written[-2:])
+    starts = [call[call.index("--init") + 1] for call in trainings]
+    assert starts == ["imagenet", written[0], written[1], written[1]]
+    assert average[2:6] == ("export.average", *written[1:])
     assert (call := record("train-2p")[0])[call.index("--out") + 1] == "runs/2p-full"
     assert (call := record("perf-2p")[0])[call.index("--out") + 1] == "runs/2p-perf"
     assert (call := record("train")[0])[call.index("--out") + 1] == "runs/latest"

@@ -104,12 +104,12 @@ def same_weights(one: Path, other: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("ranks", "request_"),
-    [(1, signal.SIGINT), (1, signal.SIGHUP), (2, signal.SIGTERM), (2, signal.SIGHUP)],
+    ("ranks", "requests"),
+    [(1, (signal.SIGINT, signal.SIGHUP)), (2, (signal.SIGTERM, signal.SIGHUP))],
 )
 def test_a_stop_finishes_the_step_and_saves(
     ranks: int,
-    request_: signal.Signals,
+    requests: tuple[signal.Signals, ...],
     whole_runs: dict[int, Path],
     start: Any,
     train_in_process: Any,
@@ -120,15 +120,16 @@ def test_a_stop_finishes_the_step_and_saves(
     SIGHUP reaches all processes of a terminal that is closed, torchrun's among them.
     """
     run = tmp_path / "run"
-    process = start(*RUN, "--out", run, ranks=ranks)
-    wait_for_a_save(process, run)
-    several = [*workers_of(process), process.pid] if ranks > 1 else [process.pid]
-    for pid in several if request_ == signal.SIGHUP else several[:1]:
-        os.kill(pid, request_)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + request_, output
-    assert "--resume" in output
-    assert checkpoint.load(run / LAST)["position"]["epoch"] < EPOCHS
+    for number, request in enumerate(requests):
+        process = start(*RUN, "--out", run, *(["--resume"] if number else []), ranks=ranks)
+        wait_for_a_save(process, run)
+        several = [*workers_of(process), process.pid] if ranks > 1 else [process.pid]
+        for pid in several if request == signal.SIGHUP else several[:1]:
+            os.kill(pid, request)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 128 + request, output
+        assert "--resume" in output
+        assert checkpoint.load(run / LAST)["position"]["epoch"] < EPOCHS
     train_in_process(*RUN, "--out", run, "--resume", ranks=ranks)
     assert same_weights(run / LAST, whole_runs[ranks] / LAST)
 
