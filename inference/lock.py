@@ -154,4 +154,13 @@ def is_running(process: object) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not is_zombie(process)
+
+
+def is_zombie(process: int) -> bool:
+    """True if a process has ended, and nobody took note: in containers whose first process is no init."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is no /proc, or it has just gone
+        return False
+    return status.rpartition(")")[2].split()[0] in "ZX"

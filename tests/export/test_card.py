@@ -117,7 +117,7 @@ def test_make_weights_is_the_recipe_of_the_card() -> None:
         ]
         for text in (told.stdout, card)
     )
-    assert made == written and len(made) == 3
+    assert made == written and len(made) == 4
     last = re.search(r"-m (export\.average .*)", told.stdout)
     assert last and f"python -m {last[1]}\n" in card
 

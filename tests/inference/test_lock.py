@@ -35,6 +35,17 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     Lock(tmp_path).release()
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="zombies are seen in /proc")
+def test_a_process_that_ended_unnoticed_does_not_run() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_running(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    os.kill(child.pid, 0)
+    assert not is_running(child.pid)
+    child.communicate()
+
+
 def test_of_another_machine_only_age_is_known(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     path.write_text(

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from inference.errors import InputError
+from inference.lock import is_running
 from training import checkpoint
 from training.config import make_config
 from training.optimise import Stepper
@@ -57,10 +58,16 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
 
 def kill(process: subprocess.Popen[str]) -> None:
     """SIGKILL for the process and its workers, as when a machine goes down."""
+    killed = []
     with suppress(ProcessLookupError, FileNotFoundError):  # it has just ended by itself
-        for pid in (*workers_of(process), process.pid):
+        killed = [*workers_of(process), process.pid]
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
     process.communicate()
+    deadline = time.time() + 30
+    while any(map(is_running, killed)):  # a machine that is down has nothing left that runs
+        assert time.time() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
