@@ -114,7 +114,7 @@ reproduce: .venv/base  ## score the shipped models on images of RAW they never s
 
 # DATA holds the crops and the whole frames (training.prepare --also).
 lesions = $(RUN) training.train --data $(data) --arch attunet_lite0 --width 12 --opt-level O1 $(ARGS)
-weights: .venv/installed  ## train the shipped model on DATA; four hours on a CPU
+weights: .venv/installed  ## train the shipped model on DATA; three hours on a CPU
 	$(lesions) --out runs/128 --init imagenet --size 128 --epochs 20 --lr 1e-3
 	$(lesions) --out runs/192 --init runs/128/best.pt --size 192 --epochs 18 --lr 5e-4
 	$(lesions) --out runs/wide --init runs/192/best.pt --size 192 --augmentation wide --epochs 8 --lr 5e-4 --opt-level O0

@@ -124,7 +124,7 @@ def compile_network(network: nn.Module) -> Callable[[Tensor], Tensor]:
     Raises:
         InputError: at the first call, if it cannot be compiled, for example without a C++ compiler.
     """
-    from torch._dynamo.exc import TorchDynamoException  # 2 s: most runs do without
+    from torch._dynamo.exc import TorchDynamoException  # 2 s, which the launcher and errors save
 
     compiled = torch.compile(network)
 

@@ -172,7 +172,6 @@ def test_masks_are_those_of_python(browser: Any, address: str, photos: list[Path
     """As Python decodes in full; at once it decodes large JPEGs at half their size, a pixel apart."""
     page = visit(browser, address, bypass_csp=True)
     model = load()
-    filled = 0  # in a few the network finds nothing
     assert len(photos) >= 24
     for path in photos:
         data = base64.b64encode(path.read_bytes()).decode()
@@ -180,12 +179,11 @@ def test_masks_are_those_of_python(browser: Any, address: str, photos: list[Path
         mask = np.array([*found["mask"]], "U1").reshape(found["height"], found["width"]) == "1"
         whole = model.segment(read_image(path))
         assert mask.shape == whole.mask.shape
-        filled += mask.any()
+        assert mask.any() or path.stem == "97x1300"  # in so narrow a strip nothing is found
         assert find_iou(mask, whole.mask) > 0.9999, path.name
         assert find_iou(mask, model.segment(path).mask) > 0.98, path.name
         assert found["area"] == mask.sum()
         assert found["largest"] == pytest.approx(whole.measures.largest_diameter_px, abs=0.5)
-    assert filled > 20
 
 
 def find_iou(first: np.ndarray, second: np.ndarray) -> float:

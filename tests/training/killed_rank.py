@@ -1,7 +1,7 @@
 """training.train, one of whose ranks is killed once: `torchrun killed_rank.py RANK UPDATE MARK ...`.
 
-From within, before that update, unless the file MARK says that it was: to a test that looks for the
-process from outside, so short a run has sometimes ended before it is found.
+From within, before that update, unless the file MARK says that it was: the moment is the same in every
+run, and torchrun's log need not tell which process died first.
 """
 
 from __future__ import annotations

@@ -105,3 +105,18 @@ def test_an_error_of_another_process_is_said_later(monkeypatch: pytest.MonkeyPat
         with pytest.raises(InputError), letting_the_first_speak():
             raise InputError("its disk is full")
         assert waited == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (RuntimeError("[/gloo/transport/tcp/pair.cc:537] Connection reset by peer"), True),
+        (torch.distributed.DistBackendError("NCCL error: remote process exited"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_a_lost_process_alone_is_told_as_such(error: RuntimeError, is_lost: bool) -> None:
+    expected = InputError if is_lost else RuntimeError
+    with pytest.raises(expected) as caught, letting_the_first_speak():
+        raise error
+    assert ("continue with --resume" in str(caught.value)) == is_lost
