@@ -91,6 +91,24 @@ class Stepper:
         self._updates += 1
         self._optimiser.zero_grad()
 
+    def settle(self, forward: Callable[[Tensor], Tensor], images: Tensor) -> None:
+        """Throws away one pass, so that what follows adds up gradients in the order of an older run.
+
+        The first pass in which ranks exchange gradients decides in which order three or more of them are
+        summed from then on. A resumed run goes on with the later order; call this before its state is
+        loaded.
+
+        Args:
+            forward: computes logits of uint8 images, on every rank.
+            images: as many as a part of a batch has; what they show does not matter.
+        """
+        self._ranks.sync_gradients(self._replica, True)
+        with self._precision.autocast():
+            logits = forward(images)
+        logits.float().mean().backward()
+        self._replica.zero_grad()
+        self._expect_gradients()
+
     @property
     def between(self) -> bool:
         return self._part > 0

@@ -80,9 +80,11 @@ def fit(config: TrainConfig, runtime: Runtime, ranks: Ranks, signals: StopSignal
     checkpointer = Checkpointer(
         config, setup.contract, setup.data, network, step, runtime, ranks, journal, signals
     )
-    if setup.state:
-        checkpointer.restore(setup.state)
     forward = compile_network(replica) if config.compile else replica
+    if setup.state:
+        if ranks.count > 2:
+            step.settle(forward, runtime.send(batches.blank()))
+        checkpointer.restore(setup.state)
 
     for epoch in range(checkpointer.progress.epoch, config.epochs):
         if checkpointer.is_stale:

@@ -70,7 +70,7 @@ def test_a_run_goes_on_when_nobody_reads_it(ranks: int, start: Any, tmp_path: Pa
     """As in `| head -1`; its records are whole."""
     run = tmp_path / "run"
     process = start("--epochs", "2", "--out", run, ranks=ranks)
-    assert process.stdout.readline().startswith(f"device cpu, ranks {ranks}, ")
+    assert next(line for line in process.stdout if line.startswith(f"device cpu, ranks {ranks}, "))
     process.stdout.close()
     assert process.wait(timeout=120) == 0
     assert checkpoint.load(run / "last.pt")["position"]["epoch"] == 2

@@ -68,6 +68,10 @@ class Batches:
             draw = partial(self._draw, epoch)
             yield from map_ahead(pool, draw, own, ahead=2 * self._workers)
 
+    def blank(self) -> Tensor:
+        """Black images in the shape of a part of a batch, (B, S, S, 3) uint8."""
+        return torch.zeros((self.share, *self._split.images.shape[1:]), dtype=torch.uint8)
+
     def _draw(self, epoch: int, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         images = np.empty((len(rows), *self._split.images.shape[1:]), np.uint8)
         masks = np.empty((len(rows), *self._split.masks.shape[1:]), np.uint8)

@@ -7,6 +7,7 @@ was set. Process groups of the kind `hccl` carry tensors through the host and gl
 
 from __future__ import annotations
 
+import fcntl
 import sys
 import types
 from collections.abc import Callable
@@ -162,14 +163,30 @@ def make_group(store: Any, rank: int, size: int, timeout: Any) -> HostGroup:
     return HostGroup(store, rank, size, timeout)
 
 
+def build_host_memory() -> None:
+    """Twenty seconds at first; what was built is kept for as long as the source stays the same.
+
+    torch's own lock is a file, for which all wait for ever once a process was killed while it built.
+    """
+    folder = Path(cpp_extension.get_default_build_root()) / f"host_memory_npu-{torch.__version__}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        (folder / "lock").unlink(missing_ok=True)
+        cpp_extension.load(
+            "host_memory_npu",
+            [str(SOURCE)],
+            extra_cflags=["-O0", "-w"],
+            build_directory=str(folder),
+            is_python_module=False,
+        )
+
+
 optim = types.SimpleNamespace(NpuFusedAdam=NpuFusedAdam, NpuFusedAdamW=NpuFusedAdamW)
 npu = make_module()
 torch.utils.rename_privateuse1_backend("npu")
 torch._register_device_module("npu", npu)
 torch.utils.generate_methods_for_privateuse1_backend(for_storage=True)
-# Twenty seconds at first; torch keeps what it built for as long as the source stays the same.
-cpp_extension.load(
-    "host_memory_npu", [str(SOURCE)], extra_cflags=["-O0", "-w"], is_python_module=False
-)
+build_host_memory()
 distributed.Backend.register_backend("hccl", make_group, devices=["npu"])
 sys.modules[npu.__name__] = npu

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import torch
 
 from inference.errors import InputError
 from training.config import make_config
@@ -21,7 +21,7 @@ def test_an_earlier_run_is_moved_aside_and_another_folder_is_left_alone(tmp_path
     frozen = json.loads((run / "config.json").read_text())
     assert frozen["seed"] == 2 and frozen["batch_size"] == 16
     environment = json.loads((run / "environment.json").read_text())
-    assert environment["packages"]["torch"] == torch.__version__ and environment["ranks"] == 1
+    assert environment["packages"]["torch"] == version("torch") and environment["ranks"] == 1
 
     (run / ".left.pt").write_text("half")
     open_run(make_config(Path("d"), out=run, seed=2), True, {})
