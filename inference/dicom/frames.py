@@ -31,8 +31,8 @@ from pydicom.uid import (
 
 from inference.dicom.objects import name_uid
 from inference.errors import DamageError, DicomError
-from inference.images import jpeg
-from inference.images.depth import invert
+from inference.images.codecs import jpeg
+from inference.images.codecs.depth import invert
 
 NATIVE = frozenset((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian))
 JPEG = frozenset((JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1))

@@ -14,8 +14,12 @@ import cv2
 import numpy as np
 
 from inference.errors import DamageError, DicomError, InputError
-from inference.images import jpeg
-from inference.images.depth import to_bytes
+from inference.images.codecs import jpeg
+from inference.images.codecs.depth import to_bytes
+from inference.images.codecs.heic import decode_heic
+from inference.images.codecs.jpeg import Header, decode_jpeg
+from inference.images.codecs.orientation import turn_avif
+from inference.images.codecs.tiff import ANY, decode_tiff, is_tiff
 from inference.images.formats import (
     READ_KINDS,
     SNIFFED,
@@ -23,13 +27,9 @@ from inference.images.formats import (
     is_dicom,
     kind_of_bytes,
 )
-from inference.images.heic import decode_heic
-from inference.images.jpeg import Header, decode_jpeg
 from inference.images.limits import TooLargeError, max_pixels
 from inference.images.mask import to_lesion, to_levels, undo_spread
 from inference.images.mask_levels import MaskLevels
-from inference.images.orientation import turn_avif
-from inference.images.tiff import ANY, decode_tiff, is_tiff
 
 PNG_BITS, PNG_COLOUR = 24, 25  # where the header says them
 PNG_GREY = 0  # the type of colour

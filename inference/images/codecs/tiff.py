@@ -7,8 +7,8 @@ import struct
 import cv2
 import numpy as np
 
-from inference.images.depth import invert
-from inference.images.tags import Directory, read_directories, read_layout
+from inference.images.codecs.depth import invert
+from inference.images.codecs.tags import Directory, read_directories, read_layout
 
 SUBFILE, PHOTOMETRIC, EXTRA_SAMPLES = 254, 262, 338
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from inference.errors import DamageError
-from inference.images.boxes import walk_boxes
+from inference.images.codecs.boxes import walk_boxes
 from inference.images.formats import READ_KINDS
 from inference.images.limits import TooLargeError, require_pixels
 

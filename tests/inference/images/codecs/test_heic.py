@@ -14,9 +14,9 @@ from PIL import Image
 
 from app.uploads import find_uploads
 from inference.errors import InputError
+from inference.images.codecs.heic import find_contents
 from inference.images.find import find_sources
 from inference.images.formats import kind_of_bytes
-from inference.images.heic import find_contents
 from inference.images.pixels import TooManyPixelsError, read_image, read_mask, read_resized
 from inference.images.write import write_image
 from inference.scoring.pairs import find_pairs

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from inference.errors import InputError
-from inference.images import jpeg
-from inference.images.jpeg import decode_jpeg, read_header
+from inference.images.codecs import jpeg
+from inference.images.codecs.jpeg import decode_jpeg, read_header
 from inference.images.pixels import read_image, read_resized
 from training.synthetic.lesion import make_lesion
 

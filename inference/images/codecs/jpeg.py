@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from inference.errors import DamageError
+from inference.images.codecs.orientation import TURNS, turn
+from inference.images.codecs.tags import read_orientation
 from inference.images.limits import max_pixels
-from inference.images.orientation import TURNS, turn
-from inference.images.tags import read_orientation
 
 try:
     import simplejpeg

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from inference.images.boxes import walk_boxes
+from inference.images.codecs.boxes import walk_boxes
 
 # Orientation -> whether rows and columns are swapped, then whether each is reversed.
 TURNS = {
