@@ -19,6 +19,7 @@ POSIX_ONLY = ("fcntl", "resource", "pwd", "grp", "posix", "syslog", "termios", "
 
 # What other systems lack is taken away before the command starts.
 PROGRAM = f"""
+import asyncio  # needs them itself, where it is that of a POSIX system
 import os, runpy, sys
 for name in {POSIX_ONLY[:4]!r}:
     sys.modules[name] = None

@@ -71,7 +71,8 @@ for number in range({KILLS}):
         pass
     time.sleep(chance.uniform(0, 0.003))
     os.kill(child, signal.SIGKILL)
-    print("killed" if os.WIFSIGNALED(os.waitpid(child, 0)[1]) else "finished")
+    # Flushed: a fork would get a copy of what waits, and may print it too.
+    print("killed" if os.WIFSIGNALED(os.waitpid(child, 0)[1]) else "finished", flush=True)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
