@@ -15,10 +15,14 @@ READER_GONE |= {errno.EINVAL} if sys.platform == "win32" else set()
 
 
 class LastingStream:
-    """A text stream that, once its reader has gone, drops what it is given instead of raising."""
+    """A text stream that, once its reader has gone, drops what it is given instead of raising.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    Args:
+        needed: raise if the disk is full, as what was asked for would be lost.
+    """
+
+    def __init__(self, stream: TextIO, needed: bool) -> None:
+        self._stream, self._needed = stream, needed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -40,7 +44,7 @@ class LastingStream:
             # What is still in buffers, and what libraries print past Python, leads nowhere from now on.
             with suppress(OSError), open(os.devnull, "w") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
-            if error.errno not in READER_GONE:  # a full disk: what was asked for is lost
+            if self._needed and error.errno not in READER_GONE:
                 raise
 
 
@@ -49,7 +53,10 @@ def surviving_closed_pipes() -> Iterator[None]:
     """Makes stdout and stderr last; one that was closed before the program started leads nowhere."""
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w") as nowhere:
-        out, err = (cast(TextIO, LastingStream(stream or nowhere)) for stream in before)
+        out, err = (
+            cast(TextIO, LastingStream(stream or nowhere, needed=stream is before[0]))
+            for stream in before
+        )
         sys.stdout, sys.stderr = out, err
         try:
             yield

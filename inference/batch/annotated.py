@@ -12,6 +12,7 @@ import numpy as np
 
 from inference.batch.overview import Results
 from inference.batch.writer import Done
+from inference.errors import InputError
 from inference.images.pixels import Source, read_mask
 from inference.runtime.pool import Pool
 from inference.runtime.stream import map_ahead
@@ -47,7 +48,13 @@ def read_masks(results: Results) -> Iterator[Annotated]:
         name = PurePosixPath(*Path(done.row.image).parts).name
         # Names that are not UTF-8 cannot be written to a text file.
         file = os.fsencode(str(folder / name)).decode("utf-8", "replace")
-        return Annotated(file, read_mask(results.output / done.row.mask))
+        path = results.output / done.row.mask
+        mask = read_mask(path)
+        if mask.shape != (done.row.height, done.row.width):
+            raise InputError(
+                f"{path}: is not as large as its image; delete it, and --resume makes it again"
+            )
+        return Annotated(file, mask)
 
     with Pool(results.threads) as pool:
         yield from map_ahead(pool, read, results.done, ahead=2 * results.threads)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from inference.batch.journal import ResumeJournal, stamp
 from inference.batch.options import SegmentOptions
-from inference.batch.output_paths import name_outputs
+from inference.batch.output_paths import name_outputs, refuse_links
 from inference.batch.overview import Results
 from inference.batch.overviews import OVERVIEWS
 from inference.batch.remarks import remark_on_outlines
 from inference.batch.tables import write_table
-from inference.batch.writer import Done, MaskRow
+from inference.batch.writer import Done, MaskRow, product_paths
 from inference.cli import escape_line, track, warn
 from inference.contract import Contract
 from inference.errors import InputError
@@ -129,7 +130,16 @@ class Job:
                 self.journal.add(source, self.stems[source], self.stamps[source], result, products)
             else:
                 self.failed[source] = result
+                self._remove_files(source)
                 warn(escape_line(f"skipped {result.error}"))
+
+    def _remove_files(self, source: Source) -> None:
+        """Removes what an earlier run wrote of an image that can no longer be segmented."""
+        stem = self.stems[source]
+        with suppress(OSError, InputError):
+            refuse_links(self.output, stem)
+            for path in product_paths(self.output / stem, self.options.products).values():
+                path.unlink(missing_ok=True)
 
     def _remove_tables(self) -> None:
         """Removes what an earlier run said of this folder, so that it is not taken for this run's."""

@@ -14,10 +14,11 @@ from inference.batch.writer import KEEP_IDENTITY, Done, MaskRow, product_paths
 from inference.errors import InputError
 from inference.files import TEMPORARY
 from inference.images.archives import Member
-from inference.images.pixels import PNG_END, Source
+from inference.images.pixels import Source
 from inference.images.sources import Frame
 from inference.lock import Lock, explain_lock, is_held, is_running
 from inference.masks.morphometry import Measures
+from inference.masks.png import is_undamaged
 
 ANOTHER_FOLDER = "give another --output folder"
 
@@ -183,15 +184,12 @@ def stamp(source: Source) -> str:
 
 
 def is_whole(path: Path) -> bool:
-    """True for a file that exists and is not empty; a PNG file must also be complete."""
+    """True for a file that exists and is not empty; a PNG file must also be undamaged."""
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - len(PNG_END)))
-            end = file.read()
+        data = path.read_bytes()
     except OSError:
         return False
-    return end == PNG_END if path.suffix == ".png" else bool(end)
+    return is_undamaged(data) if path.suffix == ".png" else bool(data)
 
 
 def remove_leftovers(output: Path) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 from inference.files import write_bytes
 from inference.masks.runlength import RunLengths, find_runs
 
+START = b"\x89PNG\r\n\x1a\n"
 LONGEST = 258  # bytes of the longest copy
 ADLER = 65521  # of zlib's checksum (RFC 1950)
 
@@ -79,13 +80,25 @@ def encode_png(runs: RunLengths) -> bytes:
     size = struct.pack(">2I5B", runs.width, runs.height, 8, 0, 0, 0, 0)
     data = b"\x78\x01" + compress(runs) + struct.pack(">I", checksum(runs))
     chunks = (b"IHDR", size), (b"IDAT", data), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
+    return START + b"".join(
         struct.pack(">I", len(content))
         + kind
         + content
         + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in chunks
     )
+
+
+def is_undamaged(data: bytes) -> bool:
+    """True for a PNG file whose chunks are all there and match their checksums."""
+    at, kind = len(START), b""
+    while data.startswith(START) and kind != b"IEND" and at < len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")  # length, kind, content, checksum
+        kind = data[at + 4 : at + 8]
+        if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[at + 4 : end])):
+            return False
+        at = end + 4
+    return kind == b"IEND"
 
 
 def compress(runs: RunLengths) -> bytes:

@@ -65,6 +65,12 @@ def test_a_full_disk_is_an_error(script: str, tmp_path: Path) -> None:
     assert "Traceback" not in heard and "ignored" not in heard
 
 
+def test_what_is_said_beside_the_work_does_not_end_it(tmp_path: Path) -> None:
+    """A log file on a full disk."""
+    code, _ = talk(tmp_path, "2> /dev/full")
+    assert code == 3 and (tmp_path / "done").exists()
+
+
 def test_a_reader_that_goes_in_the_middle_misses_the_rest_only() -> None:
     ours, theirs = os.pipe()
     with os.fdopen(theirs, "w", buffering=1) as stream, pytest.MonkeyPatch.context() as patch:

@@ -42,7 +42,7 @@ def find_format(path: Path) -> Format:
         InputError: the name asks for none.
     """
     for found in FORMATS.values():
-        if path.name.endswith(found.ending):
+        if path.name.lower().endswith(found.ending):
             return found
     for found in FORMATS.values():
         if path.suffix.lower() in found.suffixes:

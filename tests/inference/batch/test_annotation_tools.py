@@ -17,6 +17,7 @@ from inference.batch.labelstudio import encode_brush, write_label_studio
 from inference.batch.overview import Results
 from inference.batch.writer import Done, MaskRow
 from inference.contract import Contract
+from inference.errors import InputError
 from inference.images.pixels import read_mask
 from inference.images.write import write_image
 from inference.masks.formats.labelme import encode_labelme
@@ -61,6 +62,15 @@ def as_annotated(path: Path) -> None:
     for task in tasks:
         task["annotations"] = task.pop("predictions", [])
     path.write_text(json.dumps(tasks))
+
+
+def test_a_mask_that_was_replaced_by_one_of_another_size_is_named(
+    results: Results, tmp_path: Path
+) -> None:
+    write_mask(tmp_path / "full_segmentation.png", np.ones((9, 12), bool))
+    with pytest.raises(InputError, match=r"full_segmentation\.png: is not as large as its image"):
+        write_coco(tmp_path / "coco.json", results)
+    assert not (tmp_path / "coco.json").exists()
 
 
 @pytest.mark.parametrize("file", WRITERS)

@@ -102,13 +102,29 @@ def test_what_is_finished_and_whole_stays(folder: Path, model: Path, tmp_path: P
     first = contents(tmp_path)
     times = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.png")}
     lost, cut, changed = (f"{i:03}_segmentation.png" for i in (3, 7, 9))
+    damaged = "011_segmentation.png"
     (tmp_path / lost).unlink()
     (tmp_path / cut).write_bytes(first[cut][:40])
+    (tmp_path / damaged).write_bytes(first[damaged][:50] + bytes(8) + first[damaged][58:])
     os.utime(folder / "009.jpg")
     assert segment([str(folder)], SegmentOptions(model, tmp_path, resume=True)) == 1
     assert contents(tmp_path) == first
     now = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.png")}
-    assert {name for name in now if now[name] != times[name]} == {lost, cut, changed}
+    assert {name for name in now if now[name] != times[name]} == {lost, cut, changed, damaged}
+
+
+def test_an_image_that_is_broken_now_has_no_mask_of_before(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    photos = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for photo in photos:
+        photo.write_bytes((folder / "001.jpg").read_bytes())
+    options = SegmentOptions(model, tmp_path / "masks", ("mask", "rle"))
+    assert segment([str(photo) for photo in photos], options) == 0
+    photos[1].write_bytes(b"broken")
+    assert segment([str(photo) for photo in photos], options) == 1
+    assert not list((tmp_path / "masks").glob("b*"))
+    assert len(list((tmp_path / "masks").glob("a*"))) == 2
 
 
 def test_more_products_are_added(folder: Path, model: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.write import write_image
 from inference.masks.drawing import draw_outline, find_border
-from inference.masks.formats.registry import FORMATS
+from inference.masks.formats.registry import FORMATS, find_format
 from inference.masks.png import write_mask
 from inference.masks.segmentation import Segmentation
 from tests.contents import contents
@@ -81,6 +81,7 @@ def test_bytes_are_those_of_the_writers(lesion: Segmentation, tmp_path: Path) ->
 
 
 def test_names_tell_formats_apart() -> None:
+    assert find_format(Path("X_PROBABILITY.PNG")) is FORMATS["probability"]
     endings = [found.ending for found in FORMATS.values()]
     assert len({*endings}) == len(endings) and not FORMATS.keys() & OVERVIEWS.keys()
     for ending in endings:
