@@ -27,6 +27,7 @@ for name in ("sched_getaffinity", "sched_setaffinity", "posix_fallocate", "sysco
              "getloadavg", "setsid", "O_NOFOLLOW", "O_DIRECTORY"):
     if hasattr(os, name):
         delattr(os, name)
+os.process_cpu_count = os.cpu_count  # as Python 3.13 has it there
 
 def refuse(event, arguments):
     if event == "open" and str(arguments[0]).startswith(("/proc/", "/sys/")):
