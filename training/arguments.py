@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -52,11 +52,16 @@ def read_config(arguments: Sequence[str]) -> TrainConfig:
             read.
     """
     arguments = spell(arguments)
-    first = ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe", default="default")
-    first.add_argument("--out", type=Path, default=TrainConfig.out)
+    first = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--recipe", nargs="?", default="default")
+    first.add_argument(
+        "--out", type=Path, nargs="?", default=TrainConfig.out, const=TrainConfig.out
+    )
     first.add_argument("--resume", action="store_true")
-    given = first.parse_known_args(arguments)[0]
+    try:
+        given = first.parse_known_args(arguments)[0]
+    except ArgumentError:  # told below
+        given = first.parse_args([])
     default = make_config(tyro.MISSING, given.recipe if given.recipe in RECIPES else "default")
     if given.resume and (given.out / CONFIG).exists():
         default = replace(read_run(given.out), resume=False, allow_changed_data=False)

@@ -20,6 +20,8 @@ from training.precision import Half, Level, LossScale, Precision
 
 Device = Literal["auto", "cpu", "cuda", "npu"]
 Network = TypeVar("Network", bound=nn.Module)
+# Of variables that a launcher sets: torchrun, a scheduler, Ascend's scripts.
+START_FIX = "start the processes with torchrun, or unset it"
 DEVICE_HINTS = {
     "cuda": "install a CUDA build of torch and check `nvidia-smi`",
     "npu": f"install the npu extra and CANN, {source_cann()} and check `npu-smi info`; on a machine "
@@ -138,6 +140,18 @@ class Runtime:
         ]
 
 
+def read_number(name: str, default: int) -> int:
+    """The number in a variable; an empty one is as none.
+
+    Raises:
+        InputError: it is no whole number.
+    """
+    text = os.environ.get(name, "").strip()
+    if text and not text.isdecimal():
+        raise InputError(f"{name}={text}: must be a whole number; {START_FIX}")
+    return int(text or default)
+
+
 def find_kind(device: Device, flag: str = "") -> str:
     """The kind of device that `device` means on this machine.
 
@@ -155,7 +169,7 @@ def find_kind(device: Device, flag: str = "") -> str:
         raise InputError(
             f"--device {device}: torch finds no such device; {DEVICE_HINTS[device]}, or use --device auto"
         )
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    processes = read_number("LOCAL_WORLD_SIZE", 1)
     flag = flag or (f"torchrun --nproc-per-node {processes}" if processes > 1 else "")
     if device == "auto" and available == "cpu" and flag:
         raise InputError(
@@ -192,8 +206,8 @@ def open_device(kind: str, indices: Sequence[int] = ()) -> torch.device:
     Raises:
         InputError: there are fewer devices than processes, or than the list names.
     """
-    rank = int(os.environ.get("LOCAL_RANK", 0))
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    rank = read_number("LOCAL_RANK", 0)
+    processes = read_number("LOCAL_WORLD_SIZE", 1)
     if kind == "cpu":
         keep_memory()
         if "OMP_NUM_THREADS" not in os.environ:

@@ -29,6 +29,7 @@ from torch.nn.parallel import DistributedDataParallel
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.config import TrainConfig
+from training.device import START_FIX, read_number
 
 PORT = 29500
 MOMENT = 10.0  # seconds by which processes that are started at once may be apart
@@ -40,11 +41,14 @@ class Ranks:
     Attributes:
         rank: number of this process, from 0.
         count: number of processes.
+
+    Raises:
+        InputError: the environment says of several processes too little, or what cannot be.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.rank = int(os.environ.get("RANK", 0))
-        self.count = int(os.environ.get("WORLD_SIZE", 1))
+        require_group()
+        self.rank, self.count = read_number("RANK", 0), read_number("WORLD_SIZE", 1)
         self._device = device
         self._host: distributed.ProcessGroup | None = None  # for tensors on the CPU
 
@@ -199,7 +203,7 @@ def ending_at_once() -> Iterator[None]:
     try:
         yield
     except SystemExit as end:
-        if "RANK" not in os.environ:
+        if not is_launched():
             raise
         sys.stdout.flush()
         sys.stderr.flush()
@@ -226,7 +230,7 @@ def letting_the_first_speak() -> Iterator[None]:
             ) from error
         raise
     except (InputError, OSError):
-        if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+        if os.environ.get("LOCAL_RANK", "0") not in ("", "0"):
             time.sleep(MOMENT)
         raise
 
@@ -236,10 +240,30 @@ def is_lost_connection(error: RuntimeError) -> bool:
     return isinstance(error, distributed.DistError) or "gloo/transport" in str(error)
 
 
+def is_launched() -> bool:
+    """True in a process that knows its rank."""
+    return bool(os.environ.get("RANK"))
+
+
+def require_group() -> None:
+    """Raises InputError unless one of several processes knows its rank and where the first one is."""
+    count = read_number("WORLD_SIZE", 1)
+    needed = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+    missing = [name for name in needed if not os.environ.get(name)]
+    if count > 1 and missing:
+        raise InputError(
+            f"WORLD_SIZE={count}: {' and '.join(missing)} must be set too; {START_FIX}"
+        )
+    if read_number("RANK", 0) >= count:
+        raise InputError(
+            f"RANK={os.environ['RANK']}: must be less than WORLD_SIZE={count}; {START_FIX}"
+        )
+
+
 def must_launch(config: TrainConfig) -> bool:
     """True if this process must start the others; those that torchrun starts know their rank."""
     several = config.multiprocessing_distributed or len(config.devices) > 1 or config.nodes > 1
-    return several and "RANK" not in os.environ
+    return several and not is_launched()
 
 
 def launch(config: TrainConfig, processes: int, arguments: Sequence[str]) -> int:

@@ -13,11 +13,11 @@ from training.config import TrainConfig
 from training.data.batches import Batches
 from training.data.cache import Split, open_split
 from training.data.folds import open_fold
-from training.device import find_kind, list_devices
+from training.device import find_kind, list_devices, read_number
 from training.networks.unet import UNet, stride_of
 from training.records.resume import LAST, load_state
 from training.records.run_folder import require_free
-from training.weights import open_network, take_weights
+from training.weights import open_network, require_outside, take_weights
 
 
 class Setup(NamedTuple):
@@ -70,6 +70,8 @@ def set_up(config: TrainConfig, rank: int, ranks: int) -> Setup:
     resume = config.resume or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     torch.manual_seed(config.seed)
     network = UNet(config.arch, config.width, contract.mean, contract.std)
+    for teacher in config.teachers:
+        require_outside("--teachers", teacher, config.out)
     if config.init and not (resume and (config.out / LAST).exists()):
         take_weights(network, config)
     state, remarks = load_state(config, data) if resume else (None, [])
@@ -110,7 +112,7 @@ def rehearse(config: TrainConfig) -> int:
     Raises:
         InputError: something would.
     """
-    if int(os.environ.get("RANK_SIZE", 1)) > 1 and "RANK_ID" in os.environ:
+    if read_number("RANK_SIZE", 1) > 1 and os.environ.get("RANK_ID"):
         raise InputError(
             f"RANK_ID={os.environ['RANK_ID']}: set, as in a loop over the devices; this command starts a "
             "process for each device itself: run it once, without the loop"

@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from inference.contract import Contract
 from inference.errors import InputError
 from training import checkpoint
@@ -16,8 +19,17 @@ from training.networks.efficientnet_lite import PRETRAINED, EfficientNetLite, lo
 from training.networks.unet import NETWORKS, Arch, UNet
 
 # Entries under which scripts save a state dict, and what wrappers of a network put before its keys.
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-PREFIXES = ("module.", "_orig_mod.")
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "ema_state_dict",
+    "model",
+    "net",
+    "network",
+    "params",
+    "weights",
+)
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 
 
 def open_network(
@@ -40,6 +52,7 @@ def open_network(
     if "contract" in loaded:
         network, contract = build_network(loaded, path)
     elif reference.is_reference(weights := find_state_dict(loaded)):
+        require_plain(weights, path)
         network, contract = reference.convert(weights, recurrence)
     else:
         raise InputError(
@@ -66,7 +79,9 @@ def build_network(trained: dict[str, Any], path: Path) -> tuple[UNet, Contract]:
         network = UNet(config["arch"], config["width"], contract.mean, contract.std)
         averaged = strip(trained.get("stepper", {}).get("average", {}))
         averaged.pop("n_averaged", None)
-        network.load_state_dict(averaged or trained["weights"])
+        weights = averaged or trained["weights"]
+        require_plain(weights, path)
+        network.load_state_dict(weights)
     except (KeyError, TypeError, AttributeError, AssertionError, RuntimeError, InputError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
@@ -92,11 +107,7 @@ def take_weights(network: UNet, config: TrainConfig) -> None:
         load_imagenet(network.encoder)
         return
     assert config.init
-    if config.out.absolute() in config.init.absolute().parents:
-        raise InputError(
-            f"--init {config.init}: is inside --out {config.out}, which will be renamed; "
-            "give another --out"
-        )
+    require_outside("--init", config.init, config.out)
     trained, _ = open_network(config.init)
     try:
         network.load_state_dict(trained.state_dict())
@@ -105,6 +116,28 @@ def take_weights(network: UNet, config: TrainConfig) -> None:
             f"--init {config.init}: does not fit --arch {config.arch} --width {config.width}; "
             "use the --arch and --width that it was trained with"
         ) from error
+
+
+def require_outside(flag: str, path: Path, run: Path) -> None:
+    """Raises InputError for weights in the folder of the run: others will take their place."""
+    if run.resolve() in path.resolve().parents:
+        raise InputError(
+            f"{flag} {path}: is inside --out {run}, which will be renamed; give another --out"
+        )
+
+
+def require_plain(weights: dict[str, Any], path: Path) -> None:
+    """Raises InputError unless all weights are dense numbers with fractions; counters may be whole."""
+    for name, weight in weights.items():
+        if isinstance(weight, Tensor) and not (
+            weight.layout == torch.strided
+            and weight.device.type == "cpu"
+            and (weight.is_floating_point() or name.endswith("num_batches_tracked"))
+        ):
+            raise InputError(
+                f"{path}: weight {name} is {weight.dtype}, {weight.layout} on {weight.device}; give a "
+                "checkpoint of dense float weights"
+            )
 
 
 def find_state_dict(loaded: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +150,7 @@ def find_state_dict(loaded: dict[str, Any]) -> dict[str, Any]:
 
 def strip(weights: dict[str, Any]) -> dict[str, Any]:
     """Removes the prefixes that wrappers of networks put before the keys of a state dict, such as
-    nn.DataParallel, torch.compile and torch.optim.swa_utils.AveragedModel."""
+    nn.DataParallel, torch.compile, torch.optim.swa_utils.AveragedModel and Lightning's modules."""
     stripped = {}
     for key, value in weights.items():
         while isinstance(key, str) and key.startswith(PREFIXES):

@@ -219,3 +219,15 @@ def test_bad_settings_are_one_line_and_exit_code_2() -> None:
     command = [sys.executable, "-m", "training.train", "--data", "nowhere", "--recipe", "other"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOMS.parent)
     assert ended.returncode == 2 and "reference" in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "named"), [("--out", "--out"), ("--recipe", "--recipe"), ("--resume=1", "1: ")]
+)
+def test_what_is_typed_wrongly_is_one_line(
+    given: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((InputError, SystemExit)) as caught:
+        read_config(["--data", "d", given])
+    said = capsys.readouterr().err or str(caught.value)
+    assert named in said and len(said.strip().splitlines()) == 1, said

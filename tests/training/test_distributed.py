@@ -12,7 +12,15 @@ import torch
 
 import training.distributed
 from inference.errors import InputError
-from training.distributed import MOMENT, Ranks, letting_the_first_speak
+from training.config import make_config
+from training.device import read_number
+from training.distributed import (
+    MOMENT,
+    Ranks,
+    letting_the_first_speak,
+    must_launch,
+    require_group,
+)
 from training.records.run_folder import read_metrics
 
 RANKS = Path(__file__).with_name("ranks.py")
@@ -120,3 +128,42 @@ def test_a_lost_process_alone_is_told_as_such(error: RuntimeError, is_lost: bool
     with pytest.raises(expected) as caught, letting_the_first_speak():
         raise error
     assert ("continue with --resume" in str(caught.value)) == is_lost
+
+
+VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_empty_variable_is_as_none(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")
+    ranks = Ranks(torch.device("cpu"))
+    assert (ranks.rank, ranks.count) == (0, 1)
+    assert must_launch(make_config(Path(), device_list="0,1"))
+    assert read_number("LOCAL_RANK", 3) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("WORLD_SIZE=8", "WORLD_SIZE=8: RANK and MASTER_ADDR and MASTER_PORT must be set too"),
+        ("WORLD_SIZE=2 RANK=0 MASTER_ADDR=a", "WORLD_SIZE=2: MASTER_PORT must be set too"),
+        ("WORLD_SIZE=2 RANK=2 MASTER_ADDR=a MASTER_PORT=1", "RANK=2: must be less than WORLD_SIZE"),
+        ("RANK=1", "RANK=1: must be less than WORLD_SIZE=1"),
+        ("RANK=x WORLD_SIZE=2 MASTER_ADDR=a MASTER_PORT=1", "RANK=x: must be a whole number"),
+        ("WORLD_SIZE=-1", "WORLD_SIZE=-1: must be a whole number"),
+    ],
+)
+def test_what_cannot_be_a_group_is_named(
+    given: str, said: str, alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than waited for, or a traceback."""
+    for each in given.split():
+        monkeypatch.setenv(*each.split("="))
+    with pytest.raises(InputError, match=said):
+        require_group()

@@ -178,3 +178,12 @@ def test_modelzoos_scripts_end_with_their_lines(script: str, dataset: Path, tmp_
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name == {"train_full_1p": "1p-full", "train_performance_1p": "1p-perf"}[script]
     assert duration in (run / "log.txt").read_text()
+
+
+def test_a_teacher_in_the_folder_of_the_run_is_refused(data: Path, tmp_path: Path) -> None:
+    """A run that is resumed would take itself for its teacher."""
+    run = tmp_path / "run"
+    for teacher in (run / "best.pt", tmp_path / "x" / ".." / "run" / "best.pt"):
+        config = make_config(data, out=run, teachers=(teacher,), size=64, width=2)
+        with pytest.raises(InputError, match=r"--teachers .*best\.pt: is inside --out"):
+            set_up(config, 0, 1)

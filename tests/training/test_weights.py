@@ -44,7 +44,7 @@ WRAPPED: dict[str, Callable[[State], State]] = {
     "bare": lambda weights: weights,
     **{
         name: (lambda weights, name=name: {name: weights, "epoch": 3})
-        for name in ("state_dict", "model_state_dict", "model", "net")
+        for name in ("state_dict", "model_state_dict", "ema_state_dict", "model", "net", "network")
     },
     "nested": lambda weights: {"model": {"state_dict": weights}, "optimizer": {"lr": 0.1}},
     "DataParallel": prefixed("module."),
@@ -56,6 +56,8 @@ WRAPPED: dict[str, Callable[[State], State]] = {
         "model": "attunet",
         "state_dict": prefixed("module._orig_mod.")(weights),
     },
+    "Lightning": lambda weights: {"state_dict": prefixed("model.")(weights), "epoch": 3},
+    "Lightning, compiled": lambda weights: {"state_dict": prefixed("net._orig_mod.")(weights)},
     "half": lambda weights: {key: value.half() for key, value in weights.items()},
 }
 
@@ -118,6 +120,28 @@ def test_a_checkpoint_that_contradicts_itself_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"last\.pt: weights do not fit the network") as error:
             open_network(path)
         assert "\n" not in str(error.value)
+
+
+ODD: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "sparse": lambda weight: weight.to_sparse(),
+    "meta": lambda weight: weight.to("meta"),
+    "complex": lambda weight: weight.to(torch.complex64),
+    "whole numbers": lambda weight: weight.to(torch.int8),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_weights_that_are_no_plain_numbers_are_refused(odd: str, tmp_path: Path) -> None:
+    theirs = ReferenceNetwork("attunet", 4).state_dict()
+    theirs["Conv_1x1.weight"] = ODD[odd](theirs["Conv_1x1.weight"])
+    torch.save(theirs, tmp_path / "AttU_Net.pth")
+    last, _ = make_networks()
+    ours = make_checkpoint(last)
+    ours["weights"]["head.weight"] = ODD[odd](ours["weights"]["head.weight"])
+    torch.save(ours, tmp_path / "last.pt")
+    for name in ("AttU_Net.pth", "last.pt"):
+        with pytest.raises(InputError, match=rf"{name}: .*weight (Conv_1x1|head).weight is "):
+            open_network(tmp_path / name)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf")])

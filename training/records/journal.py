@@ -15,6 +15,7 @@ import rich.progress
 from rich.console import Console
 from torch import Tensor
 
+from inference.cli import say
 from inference.lock import Lock
 from training.config import TrainConfig
 from training.distributed import Ranks
@@ -132,7 +133,7 @@ class Journal(SilentJournal):
 
     def say(self, text: str) -> None:
         """Shows a line, and adds it to log.txt."""
-        self._console.print(text, markup=False)
+        say(text)
         with (self._run / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}\n")
 

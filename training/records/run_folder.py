@@ -12,6 +12,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 
 from inference.errors import InputError
 from inference.files import replacing, write_json
+from inference.images.sources import is_text
 from inference.lock import Lock
 from inference.machine import usable_cores
 from training.config import TrainConfig
@@ -34,9 +37,12 @@ def require_free(config: TrainConfig) -> None:
         InputError: it does.
     """
     run = config.out
+    if not is_text(str(run)):  # TensorBoard and log.txt cannot hold it
+        raise InputError(f"--out {run}: has a name that is not UTF-8; {OTHER_FOLDER}")
     if not run.is_dir():
         return
-    Lock(run, fix=OTHER_FOLDER).release()  # an earlier run there is renamed, one at work is not
+    with explaining(run):
+        Lock(run, fix=OTHER_FOLDER).release()  # an earlier run there is renamed, one at work is not
     if not config.resume and any(run.iterdir()) and not (run / CONFIG).exists():
         raise InputError(f"--out {run}: holds files but is not a run; give an empty folder")
 
@@ -57,19 +63,46 @@ def open_run(config: TrainConfig, resume: bool, ran_on: dict[str, Any]) -> tuple
         for left_over in run.glob(".*.pt"):  # by a process that was killed while saving
             left_over.unlink()
     elif run.is_dir() and any(run.iterdir()):
-        os.rename(run, name_backup(run))
-    try:
+        set_aside(run)
+    with explaining(run):
         run.mkdir(parents=True, exist_ok=True)
         lock = Lock(run, fix=OTHER_FOLDER)
         write_json(run / CONFIG, config.to_dict(), indent=2)
         environment = {**describe_environment(), **ran_on}
         write_json(run / "environment.json", environment, indent=2)
+    return run, lock
+
+
+@contextmanager
+def explaining(run: Path) -> Iterator[None]:
+    """Turns the OSError of a folder that cannot be written to into an InputError."""
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"--out {run}: cannot be written to ({error.strerror}); give another folder, or free some "
             "space"
         ) from error
-    return run, lock
+
+
+def set_aside(run: Path) -> None:
+    """Renames the folder of an earlier run.
+
+    Raises:
+        InputError: this command works in it, or it is where a disk is mounted.
+    """
+    place = Path(os.path.abspath(run))
+    reason = "the current folder" if place in (Path.cwd(), *Path.cwd().parents) else ""
+    try:
+        if not reason:
+            os.rename(place, name_backup(place))
+    except OSError as error:
+        reason = str(error.strerror)
+    if reason:
+        raise InputError(
+            f"--out {run}: holds an earlier run and cannot be renamed ({reason}); give another --out "
+            "folder, or continue it with --resume"
+        )
 
 
 def name_backup(run: Path) -> Path:
