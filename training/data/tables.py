@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 from inference.errors import InputError
 from inference.files import write_bytes
@@ -92,8 +93,8 @@ def write_rows_once(
 
 
 def image_of(cell: str) -> str:
-    """The name of an image in a table, which may have folders and its suffix."""
-    path = Path(cell)
+    """The pairing name of an image in a table, which may have folders and its suffix."""
+    path = Path(normalize("NFC", cell))
     return path.stem if is_image(path) else path.name
 
 
@@ -159,7 +160,8 @@ def read_pairs(path: Path) -> list[Pair]:
             raise InputError(f"{path}: a line lacks its image or mask: {row}; complete it")
         image = Path(row["image"])
         alike = stems[image.stem] > 1
-        name = "_".join(image.with_suffix("").parts).strip("/._") if alike else image.stem
+        own = "_".join(image.with_suffix("").parts).strip("/._") if alike else image.stem
+        name = normalize("NFC", own)
         split = parse_split(path, row["split"]) if row.get("split") else ""
         pairs.append(Pair("", name, path.parent / image, path.parent / row["mask"], split))
     require_own_keys(pairs)
