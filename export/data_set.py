@@ -6,12 +6,12 @@ import csv
 from pathlib import Path
 
 from inference.scoring.pairs import Pairs, find_pairs
+from training.data.tables import read_own_rows
 
 
 def read_manifest(data: Path) -> list[dict[str, str]]:
     """The lines of a data set's manifest.csv."""
-    with (data / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_own_rows(data / "manifest.csv", "name", "source", "split")
 
 
 def find_split(data: Path, source: str, split: str) -> Pairs:
@@ -32,7 +32,7 @@ def pool_split(data: Path, manifest: list[dict[str, str]], split: str) -> Pairs:
 def write_splits(path: Path, manifest: list[dict[str, str]]) -> None:
     """Name and split of every image: name,split."""
     splits = {row["name"]: row["split"] for row in manifest}
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", "split"))
         writer.writerows(sorted(splits.items()))

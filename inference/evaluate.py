@@ -72,6 +72,11 @@ def evaluate(
     threads = choose_threads(threads)
     pairs = find_pairs(images, masks)
     if predictions:
+        if predictions.resolve() == masks.resolve():
+            raise InputError(
+                f"--predictions {predictions}: is the folder of the true masks; give the folder of "
+                "those to score"
+            )
         predicted = index_masks(predictions, pairs)
         require_same_names(pairs, predicted, images, predictions)
         scores = score_predictions(pairs, predicted, threads, mask_levels)

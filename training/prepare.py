@@ -27,13 +27,13 @@ from inference.errors import InputError
 from inference.machine import usable_cores
 from training.data.annotations.reading import draw_annotations
 from training.data.cache import open_split
-from training.data.folds import write_folds
+from training.data.folds import make_folds, write_folds
 from training.data.inspection import count_rewritten, inspect_pairs
 from training.data.layout import MANIFEST, copy_files, plan_copies, refuse_strangers, require_apart
 from training.data.manifest import make_manifest, remark_on_splits, summarize, write_manifest
 from training.data.pairs import find_raw_pairs, give_splits
 from training.data.split import SPLITS
-from training.data.tables import read_groups, read_pairs, read_splits
+from training.data.tables import read_groups, read_pairs, read_splits, remark_on_strangers
 from training.networks.unet import DEFAULT_SIZE, Arch, require_size, stride_of
 
 OPTIONAL = "(optional)"
@@ -123,7 +123,8 @@ def prepare(
         found, unpaired = read_pairs(pairs), list[str]()
     else:
         found, unpaired = find_raw_pairs(raw, masks, also, sources, mask_suffix)
-    found = give_splits(found, read_splits(split) if split else {}, str(split))
+    own_splits = read_splits(split) if split else {}
+    found = give_splits(found, own_splits, str(split))
     data.mkdir(parents=True, exist_ok=True)
     intact, broken = inspect_pairs(found, data / ".inspections.jsonl", workers or usable_cores())
     problems = undrawn + unpaired + broken
@@ -134,18 +135,23 @@ def prepare(
         )
 
     manifest = make_manifest(intact, known_groups, seed)
+    dealt = make_folds(manifest, folds, seed) if folds else []
     copies = plan_copies(data, intact, manifest)
     if not (data / MANIFEST).exists():
         refuse_strangers(data, sources, copies)
     write_manifest(data / MANIFEST, manifest)
-    if folds:
-        write_folds(data, manifest, folds, seed)
+    if dealt:
+        write_folds(data, dealt)
     copy_files(copies)
     for name in dict.fromkeys(entry.split for entry in manifest):
         open_split(data, name, size, workers)
 
     Console(highlight=False, soft_wrap=True).print(summarize(manifest))
-    for remark in remark_on_splits(intact, manifest):
+    remarks = remark_on_splits(intact, manifest)
+    for table, names in ((groups, set().union(*known_groups)), (split, set(own_splits))):
+        if table:
+            remarks += remark_on_strangers(table, names, found)
+    for remark in remarks:
         say(remark)
     for kind, count in count_rewritten(intact).items():
         say(f"masks rewritten as grey PNG of 0 and 255: {count} ({kind})")

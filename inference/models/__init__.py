@@ -16,7 +16,7 @@ def read_splits() -> dict[str, str]:
 
     It was trained on train and chosen on valid; of any other name nothing is known.
     """
-    with SPLITS.open(newline="", encoding="utf-8") as file:
+    with SPLITS.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return {row["name"]: row["split"] for row in csv.DictReader(file)}
 
 

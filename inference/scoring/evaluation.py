@@ -11,7 +11,7 @@ import numpy as np
 
 from inference.cli import track
 from inference.errors import InputError
-from inference.images.mask import LESION, to_lesion
+from inference.images.mask import LESION, MIN_SOFT_LEVELS, to_lesion
 from inference.images.mask_levels import MaskLevels
 from inference.images.pixels import Source, read_levels
 from inference.masks.segmentation import Segmentation
@@ -76,16 +76,24 @@ def score_predictions(
 
 
 def read_meant(path: Path, mask_levels: MaskLevels | None) -> np.ndarray:
-    """Reads a mask, (H, W) bool; refuses one of 0 and 1 unless it was said how its levels are meant.
+    """Reads a mask, (H, W) bool; refuses one of dark labels unless it was said how they are meant.
 
     Raises:
-        InputError: 1 is the largest level: by the official rule the mask would be empty.
+        InputError: it holds 0 and a few levels up to LESION: by the official rule it would be empty.
     """
     levels = read_levels(path)
-    if mask_levels is None and levels.max() == 1:
+    largest = levels.max()
+    if mask_levels is None and largest == 1:
         raise InputError(
             f"{path}: its largest value is 1, but only values above {LESION} are lesion; add "
             "--mask-levels 01 if 1 means lesion, or --mask-levels 255 to score it as empty"
+        )
+    # A faint prediction of many levels may well be empty; 0 and a few others are labels.
+    few = 1 < largest <= LESION and len(np.unique(levels)) < MIN_SOFT_LEVELS
+    if mask_levels is None and few and levels.min() == 0:
+        raise InputError(
+            f"{path}: its largest value is {largest}, but only values above {LESION} are lesion; save "
+            "it as 0 and 255, or add --mask-levels 255 to score it as empty"
         )
     return to_lesion(levels, mask_levels)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 from inference.cli import escape_line, warn
 from inference.errors import InputError
@@ -18,13 +19,24 @@ SUFFIXES = ("_segmentation", "_mask", "_lesion")  # of masks: of ISIC, of many, 
 def find_pairs(images: Path, masks: Path) -> Pairs:
     """Finds the image and the true mask of every name; warns of images that are not taken.
 
+    Both may lie in one folder; files that are the masks of others there are no images then.
+
     Raises:
-        InputError: an image has no mask, or a mask has no image.
+        InputError: an image has no mask, or a mask has no image, or an image would be its own mask.
     """
     warn_of_passed(images)
     names = index_images(images)
+    if images.resolve() == masks.resolve():
+        names = {
+            name: path
+            for name, path in names.items()
+            if image_name(path) == name or image_name(path) not in names
+        }
     truths = index_masks(masks, names)
     require_same_names(names, truths, images, masks)
+    for name, path in names.items():
+        if path.resolve() == truths[name].resolve():
+            raise InputError(f"{path}: is both image and mask; give the folder of the masks")
     return {name: (path, truths[name]) for name, path in names.items()}
 
 
@@ -64,7 +76,9 @@ def require_same_names(
         if alone := sorted(has - lacks):
             raise InputError(
                 f"{there}: {len(alone)} of the names in {here} are missing, the first is {alone[0]}; "
-                "images and masks must match one to one: add the missing ones or remove the others"
+                "images and masks must match one to one, and the mask of NAME is named "
+                f"{', '.join(f'NAME{end}' for end in SUFFIXES)} or NAME: add the missing ones or remove "
+                "the others"
             )
 
 
@@ -74,7 +88,7 @@ def index_images(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: no such folder, no image in it, or two images have the same name.
     """
-    return index(folder, {path: bare_name(path) for path, _ in find_images([folder])})
+    return index(folder, {path: pairing_name(path) for path, _ in find_images([folder])})
 
 
 def index_masks(folder: Path, images: Collection[str] = ()) -> dict[str, Path]:
@@ -90,7 +104,7 @@ def index_masks(folder: Path, images: Collection[str] = ()) -> dict[str, Path]:
     """
     found = without_twins(path for path, _ in find_images([folder]))
     names = {path: image_name(path, "", images) for path in found}
-    marked = {path: name for path, name in names.items() if name != bare_name(path)}
+    marked = {path: name for path, name in names.items() if name != pairing_name(path)}
     return index(folder, marked or names)
 
 
@@ -117,15 +131,21 @@ def index(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
     return files
 
 
+def pairing_name(path: Path) -> str:
+    """The bare name by which files are paired: macOS writes ä as two characters, other systems as one."""
+    return normalize("NFC", bare_name(path))
+
+
 def image_name(mask: Path, suffix: str = "", images: Collection[str] = ()) -> str:
     """The name of the image to which a mask file belongs.
 
     Args:
         suffix: what masks end in; empty: one of SUFFIXES.
-        images: names of images; a mask may be named as its image is, whatever that ends in.
+        images: pairing names of images; a mask may be named as its image is, whatever that ends in.
     """
-    if bare_name(mask) in images and not suffix:
-        return bare_name(mask)
-    suffixes = [suffix] if suffix else SUFFIXES
-    found = (end for end in suffixes if bare_name(mask).lower().endswith(end.lower()))
-    return bare_name(mask)[: -len(next(found, "")) or None]
+    name = pairing_name(mask)
+    if name in images and not suffix:
+        return name
+    suffixes = [normalize("NFC", suffix)] if suffix else SUFFIXES
+    found = (end for end in suffixes if name.lower().endswith(end.lower()))
+    return name[: -len(next(found, "")) or None]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -229,14 +230,15 @@ def test_masks_that_cannot_be_meant_so_are_refused(
     labels: dict[str, Path], tmp_path: Path, truth: str, made: str
 ) -> None:
     images, target = labels["images"], tmp_path / "scores.json"
+    predictions = Path(shutil.copytree(labels[made], tmp_path / "made"))
     if (truth, made) != ("255", "255"):
         with pytest.raises(InputError, match="--mask-levels 01"):
-            evaluate(images, labels[truth], predictions=labels[made])
+            evaluate(images, labels[truth], predictions=predictions)
     if truth == "empty":
         with pytest.raises(InputError, match="all 4 masks are empty"):
-            evaluate(images, labels[truth], predictions=labels[made], mask_levels="01")
+            evaluate(images, labels[truth], predictions=predictions, mask_levels="01")
         return
-    evaluate(images, labels[truth], predictions=labels[made], mask_levels="01", json_file=target)
+    evaluate(images, labels[truth], predictions=predictions, mask_levels="01", json_file=target)
     assert json.loads(target.read_text())["dice"] == (0 if made == "empty" else 1)
 
 
@@ -260,3 +262,29 @@ def test_whoever_says_255_gets_the_official_score(labels: dict[str, Path], tmp_p
     target, made = tmp_path / "scores.json", labels["01"]
     evaluate(labels["images"], labels["255"], predictions=made, mask_levels="255", json_file=target)
     assert json.loads(target.read_text())["dice"] == 0
+
+
+@pytest.mark.parametrize("levels", [(0, 2), (0, 100), (0, 1, 2), (0, 128)])
+def test_masks_of_dark_labels_are_refused(
+    labels: dict[str, Path], tmp_path: Path, levels: tuple[int, ...]
+) -> None:
+    mask = np.resize(np.array(levels, np.uint8), (30, 40))
+    write_image(labels["255"] / "2.png", mask)
+    made = Path(shutil.copytree(labels["255"], tmp_path / "made"))
+    with pytest.raises(
+        InputError, match=rf"2\.png: its largest value is {max(levels)}, .*save it as 0 and 255, or"
+    ):
+        evaluate(labels["images"], labels["255"], predictions=made)
+    evaluate(labels["images"], labels["255"], predictions=made, mask_levels="255")
+
+
+def test_a_faint_prediction_is_empty(labels: dict[str, Path], tmp_path: Path) -> None:
+    made = Path(shutil.copytree(labels["255"], tmp_path / "made"))
+    write_image(made / "2.png", np.resize(np.arange(120, dtype=np.uint8), (30, 40)))
+    evaluate(labels["images"], labels["255"], predictions=made, json_file=tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text())["dice"] == 0.75
+
+
+def test_true_masks_are_no_predictions(labels: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match=r"--predictions .*255: is the folder of the true masks; "):
+        evaluate(labels["images"], labels["255"], predictions=labels["255"] / ".." / "255")

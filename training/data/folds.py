@@ -15,7 +15,7 @@ from inference.errors import InputError
 from training.data.cache import Rows, Split, open_split
 from training.data.manifest import Entry
 from training.data.split import hash_group
-from training.data.tables import read_rows, write_rows_once
+from training.data.tables import read_own_rows, write_rows_once
 
 FOLDS = "folds.csv"
 
@@ -48,18 +48,27 @@ def deal_folds(groups: Iterable[str], count: int, seed: int) -> dict[str, int]:
     return folds
 
 
-def write_folds(data: Path, manifest: Sequence[Entry], count: int, seed: int) -> None:
-    """Writes folds.csv: name, source and fold of each image of train and valid.
+def make_folds(manifest: Sequence[Entry], count: int, seed: int) -> list[tuple[str, str, int]]:
+    """The name, source and fold of each image of train and valid.
 
     Raises:
-        InputError: there are too few groups, or the file was made with other settings.
+        InputError: there are too few groups.
     """
     entries = [entry for entry in manifest if entry.split != "test"]
     folds = deal_folds([entry.group for entry in entries], count, seed)
+    return [(entry.name, entry.source, folds[entry.group]) for entry in entries]
+
+
+def write_folds(data: Path, folds: Iterable[tuple[str, str, int]]) -> None:
+    """Writes folds.csv, from what `make_folds` returned.
+
+    Raises:
+        InputError: the file was made with other settings.
+    """
     write_rows_once(
         data / FOLDS,
         ("name", "source", "fold"),
-        [(entry.name, entry.source, folds[entry.group]) for entry in entries],
+        folds,
         f"{data / FOLDS}: was made with other settings; delete it to make new folds, or give "
         "--folds and --seed as before",
     )
@@ -79,7 +88,7 @@ def open_fold(data: Path, fold: int, size: int) -> tuple[Split, Split]:
         raise InputError(
             f"--fold {fold}: {data} has no folds; make them with training.prepare --folds 5"
         )
-    rows = read_rows(data / FOLDS, "name", "source", "fold")
+    rows = read_own_rows(data / FOLDS, "name", "source", "fold")
     of = {"/".join(filter(None, (row["source"], row["name"]))): row["fold"] for row in rows}
     if str(fold) not in of.values():
         known = sorted({*of.values()}, key=int)

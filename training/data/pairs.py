@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from inference.errors import InputError
 from inference.images.folders import list_images
-from inference.images.formats import bare_name, is_image
-from inference.scoring.pairs import image_name, index, warn_of_passed, without_twins
+from inference.images.formats import is_image
+from inference.scoring.pairs import image_name, index, pairing_name, warn_of_passed, without_twins
 from training.data.folders import holds_masks, split_of
 
 LAYOUTS = (
@@ -82,20 +82,21 @@ def find_pairs(
         mask_files = list_images(mask_root)
         if suffix:
             mask_files = [
-                path for path in mask_files if image_name(path, suffix) != bare_name(path)
+                path for path in mask_files if image_name(path, suffix) != pairing_name(path)
             ]
     else:
-        root, stems = common_folder(files), {bare_name(path) for path in files}
+        root, stems = common_folder(files), {pairing_name(path) for path in files}
         mask_files = [path for path in files if is_mask(path, root, stems, suffix)]
     image_files = set(files).difference(mask_files)
     mask_files = without_twins(mask_files)
-    names = {bare_name(path) for path in image_files}
+    names = {pairing_name(path) for path in image_files}
     splits = find_splits(image_files, raw)
     mask_splits = {path: split_of(path.parent, mask_root) for path in mask_files} if splits else {}
     shared = not any(mask_splits.values())  # one folder of masks for all splits
 
     images = index(
-        raw, {path: label(bare_name(path), "" if shared else splits[path]) for path in image_files}
+        raw,
+        {path: label(pairing_name(path), "" if shared else splits[path]) for path in image_files},
     )
     masks = index(
         mask_root,
@@ -117,7 +118,9 @@ def find_pairs(
     ):  # images without masks do not count
         splits = {}
     return [
-        Pair(source, bare_name(images[key]), images[key], masks[key], splits.get(images[key], ""))
+        Pair(
+            source, pairing_name(images[key]), images[key], masks[key], splits.get(images[key], "")
+        )
         for key in keys
     ], alone
 
@@ -159,9 +162,9 @@ def is_mask(path: Path, root: Path, stems: Collection[str], suffix: str) -> bool
     """
     name = image_name(path, suffix)
     if suffix:
-        return name != bare_name(path)
-    if name != bare_name(path) and (
-        name in stems or not bare_name(path).lower().endswith("_lesion")
+        return name != pairing_name(path)
+    if name != pairing_name(path) and (
+        name in stems or not pairing_name(path).lower().endswith("_lesion")
     ):
         return True
     return holds_masks(path.parent, root)

@@ -68,3 +68,41 @@ def test_masks_of_ph2_and_masks_named_as_their_images(tmp_path: Path) -> None:
     assert list(find_pairs(tmp_path / "images", tmp_path / "masks")) == ["IMD002"]
     (tmp_path / "images" / "IMD002.bmp").rename(tmp_path / "images" / "IMD002_lesion.bmp")
     assert list(find_pairs(tmp_path / "images", tmp_path / "masks")) == ["IMD002_lesion"]
+
+
+def touch(folder: Path, *names: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def test_images_and_masks_in_one_folder(tmp_path: Path) -> None:
+    folder = touch(
+        tmp_path / "both", "x.png", "x_segmentation.png", "b_mask.png", "b_mask_mask.png"
+    )
+    pairs = find_pairs(folder, folder / ".." / "both")
+    assert {name: mask.name for name, (_, mask) in pairs.items()} == {
+        "x": "x_segmentation.png",
+        "b_mask": "b_mask_mask.png",
+    }
+    masks = touch(tmp_path / "masks", "x.png", "y.png")
+    with pytest.raises(InputError, match=r"x\.png: is both image and mask; give the folder of"):
+        find_pairs(masks, masks)
+
+
+def test_accented_names_are_paired_however_they_are_written(tmp_path: Path) -> None:
+    composed, decomposed = "l\u00e4sion", "la\u0308sion"
+    images = touch(tmp_path / "images", f"{composed}.jpg", f"{decomposed}2.jpg")
+    masks = touch(tmp_path / "masks", f"{decomposed}_mask.png", f"{composed}2_mask.png")
+    assert sorted(find_pairs(images, masks)) == [composed, f"{composed}2"]
+    plain = touch(tmp_path / "plain", f"{decomposed}.png", f"{composed}2.png")
+    assert sorted(find_pairs(images, plain)) == [composed, f"{composed}2"]
+
+
+def test_names_of_masks_are_told_where_they_are_missing(tmp_path: Path) -> None:
+    images, masks = touch(tmp_path / "images", "x.jpg"), touch(tmp_path / "masks", "x_GT.png")
+    with pytest.raises(
+        InputError, match="named NAME_segmentation, NAME_mask, NAME_lesion or NAME: add the"
+    ):
+        find_pairs(images, masks)

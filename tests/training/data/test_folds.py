@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.data_set import read_manifest, write_splits
+from inference import models
 from inference.errors import InputError
 from training.config import make_config
 from training.data.cache import open_split
 from training.data.folds import FOLDS, ChosenRows, deal_folds, open_fold
 from training.prepare import prepare
+from training.synthesize import IMAGES, MASKS
 from training.train import train
 
 
@@ -101,3 +104,30 @@ def test_a_fold_trains(folded: Path, tmp_path: Path) -> None:
     assert train(config) == 0
     assert (out / "best.pt").exists()
     assert (out / "overlays.jpg").exists()
+
+
+def test_too_many_folds_leave_nothing_behind(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--folds 50: there are "):
+        prepare(raw, tmp_path / "data", size=32, folds=50)
+    assert not (tmp_path / "data" / "manifest.csv").exists()
+    assert prepare(raw, tmp_path / "data", size=32, seed=1, folds=2) == 0
+
+
+def test_folds_of_any_names(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("a\u2028b", "a\nb", " a ", "l\udce4sion")
+    for number, name in enumerate(names):
+        (copy / IMAGES / f"SYNTH_{number:07}.jpg").rename(copy / IMAGES / f"{name}.jpg")
+        mask = copy / MASKS / f"SYNTH_{number:07}_segmentation.png"
+        mask.rename(copy / MASKS / f"{name}_segmentation.png")
+    data = tmp_path / "data"
+    assert prepare(copy, data, size=32, folds=2) == 0
+    training, validation = open_fold(data, 0, 32)
+    manifest = read_manifest(data)
+    assert {row["name"] for row in manifest if row["split"] != "test"} == {
+        *training.names,
+        *validation.names,
+    }
+    write_splits(tmp_path / "splits.csv", manifest)
+    assert {row["name"] for row in manifest} > {*names}
+    monkeypatch.setattr(models, "SPLITS", tmp_path / "splits.csv")
+    assert models.read_splits() == {row["name"]: row["split"] for row in manifest}

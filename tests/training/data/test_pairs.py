@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from inference.errors import InputError
+from tests.training.data.prepared import read_manifest
+from training.data.layout import find_split
 from training.data.pairs import find_pairs, give_splits
+from training.prepare import prepare
+from training.synthesize import IMAGES, MASKS
 
 FOLDERS = {
     "split, then kind": ("{split}/images/{name}.jpg", "{split}/masks/{name}.png"),
@@ -124,3 +128,24 @@ def test_a_split_names_all_images(tmp_path: Path) -> None:
     assert [pair.split for pair in given] == ["train", "valid", "test"]
     with pytest.raises(InputError, match=r"b\.jpg: is not in split\.csv, nor are 1 others"):
         give_splits(pairs, {"a": "train"}, "split.csv")
+
+
+def test_accented_names_from_macos_are_those_of_other_systems(copy: Path, tmp_path: Path) -> None:
+    """A zip that macOS made holds names in which ä is two characters."""
+    composed, decomposed = "l\u00e4sion", "la\u0308sion"
+    for number in range(30):
+        end = f"{number:07}"
+        (copy / IMAGES / f"SYNTH_{end}.jpg").rename(copy / IMAGES / f"{composed}{end}.jpg")
+        (copy / MASKS / f"SYNTH_{end}_segmentation.png").rename(
+            copy / MASKS / f"{decomposed}{end}_segmentation.png"
+        )
+    table = tmp_path / "split.csv"
+    words = ("train", "val", "test")
+    lines = [f"{decomposed}{number:07},{words[number % 3]}" for number in range(30)]
+    table.write_text("\n".join(["name,split", *lines]), encoding="utf-8")
+    data = tmp_path / "data"
+    assert prepare(copy, data, split=table, size=32) == 0
+    names = sorted(row["name"] for row in read_manifest(data))
+    assert names == [f"{composed}{number:07}" for number in range(30)]
+    found = [pair.name for split in ("train", "valid", "test") for pair in find_split(data, split)]
+    assert sorted(found) == names

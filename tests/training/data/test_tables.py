@@ -5,7 +5,13 @@ import pytest
 
 from inference.errors import InputError
 from tests.training.data.prepared import read_manifest
-from training.data.tables import read_pairs, read_splits
+from training.data.tables import (
+    read_groups,
+    read_own_rows,
+    read_pairs,
+    read_splits,
+    write_rows_once,
+)
 from training.prepare import prepare
 from training.synthesize import IMAGES, MASKS
 
@@ -28,6 +34,9 @@ def test_a_table_of_splits(tmp_path: Path, encoding: str) -> None:
         ("name,split\na,train\na,test\n", "a is in train and in test"),
         ("image,fold\na,1\n", "not name and split; add them"),
         ("", "not name and split; add them"),
+        ("name,split\n", "has no rows; write one for each image: name,split"),
+        ('name,split\n"a,train\nb,test\n', r"not a CSV file \(.*\); quotes enclose whole cells"),
+        ('name,split\n"' + "a" * 200_000, r"not a CSV file \(.*\); quotes enclose whole cells"),
     ],
 )
 def test_a_wrong_table_of_splits_is_named(tmp_path: Path, text: str, reason: str) -> None:
@@ -97,3 +106,41 @@ def test_pairs_in_a_table(raw: Path, copy: Path, tmp_path: Path) -> None:
     assert prepare(copy, tmp_path / "third", pairs=table, size=32) == 1
     with pytest.raises(InputError, match="--pairs: lists every mask itself"):
         prepare(copy, tmp_path / "fourth", pairs=table, masks=copy / MASKS, size=32)
+
+
+def test_cells_may_have_spaces_and_folders(tmp_path: Path) -> None:
+    path = tmp_path / "groups.csv"
+    path.write_text('name , group \nx1 , A\nimages/x2, A \n "images/x3.png","A"\n')
+    assert read_groups(path) == [{"x1", "x2", "x3"}]
+    path.write_text("name,group\n")
+    with pytest.raises(InputError, match="has no rows; write one for each image: name,group"):
+        read_groups(path)
+
+
+def test_names_in_tables_that_match_no_image_are_counted(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = tmp_path / "groups.csv"
+    groups.write_text(
+        "name,group\nimages/SYNTH_0000001 , A\nSYNTH_0000002 ,A\nsynth_0000003,A\nSYNTH_4,A\n"
+    )
+    split = tmp_path / "split.csv"
+    names = [f"SYNTH_{number:07}" for number in range(30)]
+    split.write_text("name,split\n" + "".join(f"{n},train\n" for n in [*names, "more"]))
+    assert prepare(raw, tmp_path / "data", groups=groups, split=split, size=32) == 0
+    rows = {row["name"]: row["group"] for row in read_manifest(tmp_path / "data")}
+    assert rows["SYNTH_0000001"] == rows["SYNTH_0000002"] != rows["SYNTH_0000003"]
+    said = capsys.readouterr().out
+    assert "groups.csv: 2 names match no image, the first is 'SYNTH_4'; " in said
+    assert "split.csv: 1 names match no image, the first is 'more'; " in said
+
+
+STRANGE = ["a\u2028b", "a\x85b", "a\nb", " a ", 'a"b', "l\udce4sion", "ä"]
+
+
+def test_own_tables_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    for _ in range(2):  # the second time, it is compared
+        write_rows_once(path, ("name", "fold"), [(name, 1) for name in STRANGE], "differs")
+    rows = read_own_rows(path, "name", "fold")
+    assert rows == [{"name": name, "fold": "1"} for name in STRANGE]

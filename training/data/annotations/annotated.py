@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import cv2
 import numpy as np
+
+# What an entry raises that is not as its format says.
+BROKEN = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    cv2.error,
+)
 
 
 class Shape(NamedTuple):
@@ -15,7 +27,7 @@ class Shape(NamedTuple):
         name: of its class.
         draw: given (height, width), its pixels: (height, width) bool.
 
-    A `draw` raises ValueError if the shape does not fit the image.
+    A `draw` also parses the shape, and raises one of BROKEN if it is damaged or does not fit the image.
     """
 
     name: str
@@ -23,9 +35,16 @@ class Shape(NamedTuple):
 
 
 class Annotated(NamedTuple):
-    """An image of an annotation file; `file` is its name there, which may be a path or an address."""
+    """An image of an annotation file.
+
+    Attributes:
+        file: its name there, which may be a path or an address.
+        shapes: those that can be drawn.
+        left_out: the kind of each other one, in the words of the file.
+    """
 
     file: str
     height: int
     width: int
     shapes: list[Shape]
+    left_out: list[str]

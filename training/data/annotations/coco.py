@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,28 +10,34 @@ import numpy as np
 
 from inference.masks.formats.rle import FIRST, FIVE_BITS, MORE
 from training.data.annotations.annotated import Annotated, Shape
-from training.data.annotations.polygons import polygon
+from training.data.annotations.polygons import fill_polygon
 
 
 def read_coco(content: dict[str, Any]) -> Iterator[Annotated]:
-    """Reads a parsed COCO file; an annotation of several polygons is all of them together."""
+    """Reads a parsed COCO file; annotations without a segmentation are boxes, and left out."""
     names = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
     shapes: dict[Any, list[Shape]] = {entry["id"]: [] for entry in content["images"]}
+    left_out: dict[Any, list[str]] = {image: [] for image in shapes}
     for entry in content["annotations"]:
-        name = names[entry["category_id"]]
-        for draw in read_segmentation(entry.get("segmentation") or []):
-            shapes[entry["image_id"]].append(Shape(name, draw))
-    for image in content["images"]:
-        yield Annotated(
-            str(image["file_name"]), int(image["height"]), int(image["width"]), shapes[image["id"]]
-        )
+        name, image = names[entry["category_id"]], entry["image_id"]
+        if segmentation := entry.get("segmentation"):
+            shapes[image].append(Shape(name, partial(fill_segmentation, segmentation)))
+        else:
+            left_out[image].append("box")
+    for entry in content["images"]:
+        size = int(entry["height"]), int(entry["width"])
+        image = entry["id"]
+        yield Annotated(str(entry["file_name"]), *size, shapes[image], left_out[image])
 
 
-def read_segmentation(segmentation: Any) -> list[Callable[[int, int], np.ndarray]]:
-    """What draws the `segmentation` of an annotation: a list of polygons, or run lengths."""
+def fill_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """Fills a list of polygons, all of them together, or run lengths: (height, width) bool."""
     if isinstance(segmentation, dict):
-        return [partial(fill_runs, segmentation)]
-    return [polygon(np.reshape(points, (-1, 2)).tolist()) for points in segmentation]
+        return fill_runs(segmentation, height, width)
+    mask = np.zeros((height, width), bool)
+    for points in segmentation:
+        mask |= fill_polygon(np.reshape(points, (-1, 2)), height, width)
+    return mask
 
 
 def fill_runs(runs: dict[str, Any], height: int, width: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from functools import partial
 from pathlib import PureWindowsPath
 from typing import Any
@@ -12,47 +11,44 @@ import cv2
 import numpy as np
 
 from training.data.annotations.annotated import Annotated, Shape
-from training.data.annotations.polygons import polygon
+from training.data.annotations.polygons import fill_ellipse, fill_polygon
 
-CORNERS = 256  # of the polygon that stands for a circle
+DRAWN = ("polygon", "rectangle", "circle", "mask")
 
 
 def read_labelme(content: dict[str, Any]) -> Annotated:
     """Reads a parsed file; lines and points outline nothing and are left out."""
-    shapes = [
-        Shape(str(entry["label"]), draw)
-        for entry in content["shapes"]
-        if (draw := read_shape(entry)) is not None
-    ]
+    shapes, left_out = [], []
+    for entry in content["shapes"]:
+        kind = entry.get("shape_type") or "polygon"  # early files say null
+        if kind in DRAWN:
+            shapes.append(Shape(str(entry["label"]), partial(fill_shape, kind, entry)))
+        else:
+            left_out.append(str(kind))
     size = int(content["imageHeight"]), int(content["imageWidth"])
     # Files from Windows have its separators.
-    return Annotated(PureWindowsPath(str(content["imagePath"])).name, *size, shapes)
+    return Annotated(PureWindowsPath(str(content["imagePath"])).name, *size, shapes, left_out)
 
 
-def read_shape(entry: dict[str, Any]) -> Callable[[int, int], np.ndarray] | None:
-    """What draws a shape; None for one without an area."""
+def fill_shape(kind: str, entry: dict[str, Any], height: int, width: int) -> np.ndarray:
+    """Fills a shape of a kind in DRAWN: (height, width) bool."""
     points = entry["points"]
-    match entry.get("shape_type", "polygon"):
-        case "polygon":
-            return polygon(points)
-        case "rectangle":
-            (left, top), (right, bottom) = points
-            return polygon([[left, top], [right, top], [right, bottom], [left, bottom]])
-        case "circle":
-            centre, rim = np.array(points, float)
-            angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
-            around = np.column_stack((np.cos(angles), np.sin(angles)))
-            return polygon((centre + np.hypot(*(rim - centre)) * around).tolist())
-        case "mask":
-            return partial(paste, entry["mask"], *(round(number) for number in points[0]))
-        case _:
-            return None
+    if kind == "mask":
+        (left, top), *_ = points
+        return paste(entry["mask"], round(left), round(top), height, width)
+    if kind == "circle":
+        centre, rim = np.array(points, float)
+        return fill_ellipse(centre, [np.hypot(*(rim - centre))] * 2, 0, height, width)
+    if kind == "rectangle" and len(points) == 2:  # X-AnyLabeling lists all four corners
+        (left, top), (right, bottom) = points
+        points = [[left, top], [right, top], [right, bottom], [left, bottom]]
+    return fill_polygon(points, height, width)
 
 
 def paste(mask: str, left: int, top: int, height: int, width: int) -> np.ndarray:
     """Decodes a mask, base64 of a PNG of the box that begins at (left, top): (height, width) bool."""
     encoded = np.frombuffer(base64.b64decode(mask), np.uint8)
-    box = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    box = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE) if len(encoded) else None
     if (
         box is None
         or left < 0

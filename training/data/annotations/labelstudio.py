@@ -1,9 +1,9 @@
-"""Label Studio's JSON export: polygons and brush strokes, https://labelstud.io/guide/export."""
+"""Label Studio's JSON export: polygons, ellipses and brush strokes, https://labelstud.io/guide/export."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,9 +12,11 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from training.data.annotations.annotated import Annotated, Shape
-from training.data.annotations.polygons import polygon
+from training.data.annotations.polygons import fill_ellipse, fill_polygon
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what it puts before the names of uploaded files
+DRAWN = ("polygonlabels", "ellipselabels", "brushlabels")
+OUTLINED_BY = ("points", "vertices", "x", "rle")  # what regions have, and choices and texts lack
 CHANNELS = 4  # of brush strokes: red, green, blue and opacity, which is what was painted
 
 
@@ -34,11 +36,19 @@ def read_label_studio(tasks: list[dict[str, Any]]) -> Iterator[Annotated]:
         if results:
             size = int(results[0]["original_height"]), int(results[0]["original_width"])
             shapes = [shape for result in results for shape in read_result(result)]
-            yield Annotated(find_file(task["data"]), *size, shapes)
+            left_out = [
+                str(result["type"])
+                for result in results
+                if result["type"] not in DRAWN
+                and any(key in result["value"] for key in OUTLINED_BY)
+            ]
+            yield Annotated(find_file(task["data"]), *size, shapes, left_out)
 
 
 def find_file(data: dict[str, Any]) -> str:
     """The name of a task's image, whichever entry holds its address."""
+    if not data:
+        raise ValueError("a task names no image")
     address = str(data.get("image") or next(iter(data.values())))
     parts = urlsplit(address)
     # Local storage: /data/local-files/?d=folder/photo.jpg
@@ -49,21 +59,21 @@ def find_file(data: dict[str, Any]) -> str:
 def read_result(result: dict[str, Any]) -> Iterator[Shape]:
     """Yields the region of a result once for each of its labels; others outline nothing."""
     kind, value = result["type"], result["value"]
-    if kind not in ("polygonlabels", "brushlabels"):
-        return
-    draw: Callable[[int, int], np.ndarray]
+    if kind in DRAWN:
+        for name in value[kind]:
+            yield Shape(str(name), partial(fill_region, kind, value))
+
+
+def fill_region(kind: str, value: dict[str, Any], height: int, width: int) -> np.ndarray:
+    """Fills a region, whose lengths are in percent of the sides: (height, width) bool."""
+    percent = np.array((width, height)) / 100
     if kind == "polygonlabels":
-        draw = partial(fill_percent, value["points"])
-    else:
-        draw = partial(fill_brush, value["rle"])
-    for name in value[kind]:
-        yield Shape(str(name), draw)
-
-
-def fill_percent(points: list[list[float]], height: int, width: int) -> np.ndarray:
-    """Fills a polygon whose corners are in percent of the sides."""
-    corners = np.array(points, float) * (width / 100, height / 100)
-    return polygon(corners.tolist())(height, width)
+        return fill_polygon(np.array(value["points"], float) * percent, height, width)
+    if kind == "ellipselabels":
+        centre = np.array((value["x"], value["y"]), float) * percent
+        radii = np.array((value["radiusX"], value["radiusY"]), float) * percent
+        return fill_ellipse(centre, radii, float(value.get("rotation", 0)), height, width)
+    return fill_brush(value["rle"], height, width)
 
 
 def fill_brush(rle: list[int], height: int, width: int) -> np.ndarray:

@@ -1,19 +1,17 @@
-"""Polygons to pixels."""
+"""Polygons and ellipses to pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+CORNERS = 256  # of the polygon that stands for an ellipse
+FARTHEST = 2**31  # no corner lies so many pixels away
 
 
-def polygon(points: Sequence[Sequence[float]]) -> Callable[[int, int], np.ndarray]:
-    """The `draw` of a polygon; points are (x, y) from the top left corner of the image, in pixels."""
-    return partial(fill_polygon, np.array(points, dtype=float).reshape(-1, 2))
-
-
-def fill_polygon(points: np.ndarray, height: int, width: int) -> np.ndarray:
+def fill_polygon(points: ArrayLike, height: int, width: int) -> np.ndarray:
     """Fills a polygon by the even-odd rule: the pixels whose centres lie inside.
 
     Args:
@@ -21,9 +19,13 @@ def fill_polygon(points: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Returns:
         (height, width) bool.
+
+    Raises:
+        ValueError: fewer than three points, or one that is not two numbers.
     """
-    if len(points) < 3 or not np.isfinite(points).all():
-        raise ValueError(f"a polygon of {len(points)} points, or one that is not a number")
+    points = np.asarray(points, float)
+    if len(points) < 3 or points.shape[1:] != (2,) or not (np.abs(points) < FARTHEST).all():
+        raise ValueError(f"a polygon of {len(points)} points, or one that is not two numbers")
     crossings = np.zeros((height, width + 1), bool)
     for (x1, y1), (x2, y2) in zip(points, np.roll(points, -1, axis=0)):
         top, bottom = sorted((y1, y2))
@@ -35,3 +37,28 @@ def fill_polygon(points: np.ndarray, height: int, width: int) -> np.ndarray:
             columns = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
             crossings[rows, columns] ^= True
     return np.logical_xor.accumulate(crossings, axis=1)[:, :-1]
+
+
+def fill_ellipse(
+    centre: Sequence[float] | np.ndarray,
+    radii: Sequence[float] | np.ndarray,
+    degrees: float,
+    height: int,
+    width: int,
+) -> np.ndarray:
+    """Fills an ellipse, turned clockwise around its centre: (height, width) bool.
+
+    Args:
+        centre: x and y, in pixels as for polygons.
+        radii: along x and y before it is turned.
+
+    Raises:
+        ValueError: a radius is below 0, or something is not a number.
+    """
+    if not min(radii) >= 0:
+        raise ValueError(f"an ellipse with the radii {radii[0]} and {radii[1]}")
+    angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
+    x, y = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))  # y points down
+    points = np.column_stack((cos * x - sin * y, sin * x + cos * y)) + centre
+    return fill_polygon(points, height, width)

@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from inference.cli import track
+from inference.cli import escape_line, track, warn
 from inference.errors import InputError
+from inference.images.limits import require_pixels
 from inference.images.pixels import holds_mask
 from inference.masks.png import write_mask
-from training.data.annotations.annotated import Annotated, Shape
+from training.data.annotations.annotated import BROKEN, Annotated, Shape
 from training.data.annotations.coco import read_coco
 from training.data.annotations.cvat import read_cvat
 from training.data.annotations.labelme import read_labelme
@@ -28,7 +29,9 @@ FORMATS = (
 
 
 def draw_annotations(source: Path, classes: Sequence[str], folder: Path) -> list[str]:
-    """Draws the masks of an annotation file into a folder, as NAME_segmentation.png.
+    """Draws the masks of an annotation file into a folder, as NAME_segmentation.png, and no others.
+
+    Masks of an earlier call are removed. Shapes of a kind that is not drawn are counted in a warning.
 
     Args:
         classes: which shapes are lesion, by the names of their classes; without any, the only class.
@@ -37,28 +40,55 @@ def draw_annotations(source: Path, classes: Sequence[str], folder: Path) -> list
         A line for each image with a broken shape; like those without shapes, it has no mask.
 
     Raises:
-        InputError: the file cannot be read, has no such class, or two images of one name.
+        InputError: the file cannot be read, has no such class, or two images of one name, or no mask
+            can be drawn.
     """
     annotated = read_annotations(source)
+    warn_of_left_out(source, annotated)
     chosen = choose_classes(source, annotated, classes)
-    problems, names = [], Counter(name_of(image.file) for image in annotated)
+    drawn, problems = set(), []
+    names = Counter(name_of(image.file) for image in annotated)
     if twice := [name for name, count in names.items() if count > 1]:
         raise InputError(f"{source}: has {names[twice[0]]} images named {twice[0]}; rename one")
     for image in track(annotated, "drawing masks", len(annotated)):
         shapes = [shape for shape in image.shapes if shape.name in chosen]
         target = folder / f"{name_of(image.file)}_segmentation.png"
-        try:
-            mask = draw_shapes(shapes, image.height, image.width)
-        except (ValueError, TypeError) as error:
-            problems.append(f"{image.file}: {error}")
-            continue
         if not shapes:
             problems.append(
                 f"{image.file}: nothing of the class {', '.join(sorted(chosen))} is on it"
             )
-        elif not (target.is_file() and holds_mask(target, mask)):
-            write_mask(target, mask)
+            continue
+        try:
+            mask = draw_shapes(shapes, image.height, image.width)
+            if not (target.is_file() and holds_mask(target, mask)):
+                write_mask(target, mask)  # fails for a name that no file can have
+        except BROKEN as error:
+            problems.append(f"{image.file}: cannot be drawn ({describe(error)})")
+            continue
+        drawn.add(target)
+    if not drawn:
+        raise InputError(f"{source}: no mask can be drawn; the first problem: {problems[0]}")
+    for path in folder.glob("*_segmentation.png"):
+        if path not in drawn:
+            path.unlink()
     return problems
+
+
+def warn_of_left_out(source: Path, annotated: Iterable[Annotated]) -> None:
+    """Says on a line for each kind how many shapes are not drawn."""
+    kinds = Counter(kind for image in annotated for kind in image.left_out)
+    for kind, count in sorted(kinds.items()):
+        warn(
+            escape_line(
+                f"warning: {source}: {count} shapes of kind {kind} were left out; outline lesions with "
+                "polygons, ellipses or masks"
+            )
+        )
+
+
+def describe(error: Exception) -> str:
+    """What is wrong, on one line."""
+    return f"lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
 
 
 def read_annotations(source: Path) -> list[Annotated]:
@@ -79,9 +109,10 @@ def read_annotations(source: Path) -> list[Annotated]:
         return list(read_json(json.loads(content.decode("utf-8-sig"))))
     except OSError as error:
         raise InputError(f"{source}: cannot be read ({error.strerror}); check the path") from error
-    except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError) as error:
-        reason = f"lacks {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"{source}: cannot be understood ({reason}); give {FORMATS}") from error
+    except (*BROKEN, RecursionError, ElementTree.ParseError) as error:
+        raise InputError(
+            f"{source}: cannot be understood ({describe(error)}); give {FORMATS}"
+        ) from error
 
 
 def read_json(content: Any) -> Iterable[Annotated]:
@@ -116,9 +147,13 @@ def choose_classes(
 
 
 def draw_shapes(shapes: Iterable[Shape], height: int, width: int) -> np.ndarray:
-    """The union of shapes: (height, width) bool."""
+    """The union of shapes: (height, width) bool.
+
+    Raises one of BROKEN if the image has no pixels, or too many, or a shape is damaged.
+    """
     if height < 1 or width < 1:
         raise ValueError(f"an image of {height} x {width} pixels")
+    require_pixels(height, width)
     mask = np.zeros((height, width), bool)
     for shape in shapes:
         mask |= shape.draw(height, width)

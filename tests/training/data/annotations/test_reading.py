@@ -280,3 +280,163 @@ def test_options_that_exclude_each_other(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=reason):
             prepare(tmp_path / "raw", tmp_path / "data", **options)
+
+
+def two_squares() -> Any:
+    """COCO's content: an image `bad` and an image `good`, each with a square of class lesion."""
+    square = {"category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]}
+    return {
+        "images": [
+            {"id": number, "file_name": f"{name}.jpg", "height": 4, "width": 4}
+            for number, name in enumerate(("bad", "good"))
+        ],
+        "categories": [{"id": 1, "name": "lesion"}],
+        "annotations": [{"image_id": number, **square} for number in range(2)],
+    }
+
+
+def list_masks(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_masks_of_an_earlier_call_are_removed(tmp_path: Path) -> None:
+    source = write_json(tmp_path / "a.json", two_squares())
+    assert draw_annotations(source, (), tmp_path / "masks") == []
+    assert list_masks(tmp_path / "masks") == ["bad_segmentation.png", "good_segmentation.png"]
+    content = two_squares()
+    content["annotations"].pop(0)
+    write_json(source, content)
+    assert len(draw_annotations(source, (), tmp_path / "masks")) == 1
+    assert list_masks(tmp_path / "masks") == ["good_segmentation.png"]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [
+        ({"size": [4, 4]}, "lacks 'counts'"),
+        ({"counts": [16]}, "lacks 'size'"),
+        ({"counts": [], "size": [4, 4]}, "run lengths"),
+        ([[0, 0, 2, 0, 2, 2, 0]], "cannot reshape"),
+        ([0, 0, 2, 0, 2, 2], "cannot reshape"),
+        ([[0, 0, 2, 0, 1e300, 1e300]], "not two numbers"),
+    ],
+)
+def test_a_broken_shape_costs_its_image_only(
+    tmp_path: Path, segmentation: Any, reason: str
+) -> None:
+    content = two_squares()
+    content["annotations"][0]["segmentation"] = segmentation
+    source = write_json(tmp_path / "a.json", content)
+    problems = draw_annotations(source, (), tmp_path / "masks")
+    assert len(problems) == 1 and problems[0].startswith("bad.jpg: cannot be drawn")
+    assert reason in problems[0]
+    assert list_masks(tmp_path / "masks") == ["good_segmentation.png"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"height": 10**9, "width": 10**9}, "1000000000 x 1000000000 > "),
+        ({"file_name": "a\0b.jpg"}, "null"),
+        ({"file_name": "a\ud800b.jpg"}, "surrogates"),
+    ],
+)
+def test_an_impossible_image_costs_no_other(
+    tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    content = two_squares()
+    content["images"][0] |= change
+    source = write_json(tmp_path / "a.json", content)
+    problems = draw_annotations(source, (), tmp_path / "masks")
+    assert len(problems) == 1 and reason in problems[0]
+    assert list_masks(tmp_path / "masks") == ["good_segmentation.png"]
+    content["annotations"].pop()
+    with pytest.raises(InputError, match=r"a\.json: no mask can be drawn; the first problem: "):
+        draw_annotations(write_json(source, content), (), tmp_path / "masks")
+
+
+@pytest.mark.parametrize(
+    "shape", [{"mask": "", "points": [[0, 0]]}, {"mask": "aGk=", "points": []}]
+)
+def test_a_broken_mask_of_labelme_is_named(tmp_path: Path, shape: dict[str, Any]) -> None:
+    entry = {"label": "lesion", "shape_type": "mask", **shape}
+    content = {"imagePath": "x.jpg", "imageHeight": 4, "imageWidth": 4, "shapes": [entry]}
+    source = write_json(tmp_path / "a.json", content)
+    with pytest.raises(InputError, match=r"first problem: x\.jpg: cannot be drawn \("):
+        draw_annotations(source, (), tmp_path / "masks")
+
+
+def test_what_cannot_be_parsed_is_one_line(tmp_path: Path) -> None:
+    source = tmp_path / "a.json"
+    source.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="cannot be understood"):
+        draw_annotations(source, (), tmp_path / "masks")
+    square = {"type": "polygonlabels", "value": {"points": [], "polygonlabels": ["lesion"]}}
+    tasks = label_studio([square], "x.jpg")
+    tasks[0]["data"] = {}
+    with pytest.raises(InputError, match="a task names no image"):
+        draw_annotations(write_json(source, tasks), (), tmp_path / "masks")
+
+
+def cover_ellipse(
+    centre: tuple[float, float], radii: tuple[float, float], degrees: float, height: int, width: int
+) -> np.ndarray:
+    """The pixels whose middle fulfils the equation of an ellipse that is turned clockwise."""
+    y, x = np.indices((height, width)) + 0.5
+    turned = np.exp(-1j * np.radians(degrees)) * ((x - centre[0]) + 1j * (y - centre[1]))
+    return (turned.real / radii[0]) ** 2 + (turned.imag / radii[1]) ** 2 < 1
+
+
+def test_ellipses_of_cvat_and_label_studio_are_drawn(tmp_path: Path) -> None:
+    expected = cover_ellipse((40, 30), (30, 10), 25, 60, 80)
+    source = tmp_path / "annotations.xml"
+    source.write_text(
+        '<annotations><image name="lesion one.jpg" width="80" height="60"><ellipse label="lesion" '
+        'cx="40" cy="30" rx="30" ry="10" rotation="25"/></image></annotations>'
+    )
+    assert (drawn(source, tmp_path) ^ expected).mean() < 0.001
+    value = {"x": 50, "y": 50, "radiusX": 37.5, "radiusY": 100 / 6, "rotation": 25}
+    result = {"type": "ellipselabels", "value": {**value, "ellipselabels": ["lesion"]}}
+    tasks = label_studio([result], "lesion one.jpg")
+    tasks[0]["annotations"][0]["result"][0] |= {"original_width": 80, "original_height": 60}
+    mask = drawn(write_json(tmp_path / "tasks.json", tasks), tmp_path)
+    assert (mask ^ expected).mean() < 0.001 and mask.sum() > 900
+
+
+def test_shapes_that_are_not_drawn_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = two_squares()
+    content["annotations"] += [{"image_id": 0, "category_id": 1, "bbox": [0, 0, 2, 2]}] * 3
+    draw_annotations(write_json(tmp_path / "coco.json", content), (), tmp_path / "coco")
+    assert "coco.json: 3 shapes of kind box were left out; " in capsys.readouterr().err
+
+    (tmp_path / "cvat.xml").write_text(
+        '<annotations><image name="x.jpg" width="4" height="4"><tag label="good"/>'
+        '<polygon label="lesion" points="0,0;2,0;2,2;"/><box label="lesion"/></image></annotations>'
+    )
+    assert draw_annotations(tmp_path / "cvat.xml", (), tmp_path / "cvat") == []
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "cvat.xml: 1 shapes of kind box were left out; " in said[0]
+
+    square = {"type": "polygonlabels", "value": {"points": [[0, 0], [50, 0], [50, 50]]}}
+    square["value"]["polygonlabels"] = ["lesion"]  # type: ignore[index]
+    box = {"type": "rectanglelabels", "value": {"x": 1, "y": 1, "rectanglelabels": ["lesion"]}}
+    choice = {"type": "choices", "value": {"choices": ["good"]}}
+    tasks = label_studio([square, box, choice], "x.jpg")
+    draw_annotations(write_json(tmp_path / "tasks.json", tasks), (), tmp_path / "tasks")
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "1 shapes of kind rectanglelabels were left out; " in said[0]
+
+
+def test_kinds_of_labelme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corners = [[0, 0], [3, 0], [3, 2], [0, 2]]
+    shapes = [
+        {"label": "lesion", "points": corners, "shape_type": None},
+        {"label": "lesion", "points": (np.array(corners) + 4).tolist(), "shape_type": "rectangle"},
+        {"label": "lesion", "points": corners, "shape_type": "rotation"},
+    ]
+    content = {"imagePath": "lesion one.jpg", "imageHeight": 9, "imageWidth": 9, "shapes": shapes}
+    mask = drawn(write_json(tmp_path / "a.json", content), tmp_path)
+    assert mask.sum() == 12 and mask[:2, :3].all() and mask[4:6, 4:7].all()
+    assert "1 shapes of kind rotation were left out; " in capsys.readouterr().err
