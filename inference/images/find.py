@@ -57,7 +57,7 @@ def expand_input(given: str, passed: list[PassedOver] | None) -> Iterator[tuple[
     if given.startswith(("http://", "https://")):
         yield Address(given), Path(name_address(given))
     elif is_list(given):
-        data = sys.stdin.buffer.read() if given == "-" else path.read_bytes()
+        data = read_stdin() if given == "-" else path.read_bytes()
         origin = "stdin" if given == "-" else given
         yield from find_sources(read_list(data, origin), passed, listed=True)
     elif suffix == ".zip" and path.is_file():
@@ -76,7 +76,18 @@ def name_address(url: str) -> str:
         name = PurePosixPath(unquote(urlsplit(url).path)).name
     except ValueError as error:
         raise InputError(f"{url}: is not a valid address ({error}); check the spelling") from error
-    return re.sub(r"[\x00-\x1f]", "_", name) or "image"
+    return re.sub(r"[\x00-\x1f]", "_", name) if name.strip(".") else "image"
+
+
+def read_stdin() -> bytes:
+    """All of stdin.
+
+    Raises:
+        InputError: it is closed, as `<&-` does it.
+    """
+    if sys.stdin is None:
+        raise InputError("-: stdin is closed; send a list of images to it, or give their names")
+    return sys.stdin.buffer.read()
 
 
 def read_list(data: bytes, origin: str) -> list[str]:

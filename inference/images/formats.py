@@ -90,8 +90,12 @@ def is_left_out(path: PurePath) -> bool:
 
 
 def bare_name(path: PurePath) -> str:
-    """A file's name without its suffix; digits are none: DICOM files are named by numbers with dots."""
-    return path.name if path.suffix[1:].isdigit() else path.stem
+    """A file's name without its suffix, unless that leaves only dots.
+
+    Digits are no suffix: DICOM files are named by numbers with dots.
+    """
+    whole = path.suffix[1:].isdigit() or not path.stem.strip(".")
+    return path.name if whole else path.stem
 
 
 def is_image_inside(path: PurePath, start: bytes) -> bool:

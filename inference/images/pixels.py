@@ -15,10 +15,12 @@ import numpy as np
 
 from inference.errors import DamageError, DicomError, InputError
 from inference.images.codecs import jpeg
+from inference.images.codecs.bmp import decode_bmp
 from inference.images.codecs.depth import to_bytes
 from inference.images.codecs.heic import decode_heic
 from inference.images.codecs.jpeg import Header, decode_jpeg
-from inference.images.codecs.orientation import turn_avif
+from inference.images.codecs.netpbm import decode_netpbm, is_netpbm
+from inference.images.codecs.orientation import read_prefixed, turn, turn_avif
 from inference.images.codecs.tiff import ANY, decode_tiff, is_tiff
 from inference.images.formats import (
     READ_KINDS,
@@ -264,9 +266,12 @@ def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
             pixels = decode_tiff(data)
         elif kind == "HEIC":
             pixels = decode_heic(data)
+        elif kind == "BMP":
+            pixels = decode_bmp(data)
+        elif is_netpbm(data):
+            pixels = decode_netpbm(data)
         else:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), ANY)
-            pixels = turn_avif(pixels, data) if kind == "AVIF" and pixels is not None else pixels
+            pixels = decode_other(data, kind)
     except TooLargeError as error:
         raise TooManyPixelsError(path, error) from error
     except cv2.error as error:
@@ -285,6 +290,16 @@ def decode(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray:
     if pixels is None:
         raise InputError(f"{path}: {explain_unread(data)}")
     return pixels
+
+
+def decode_other(data: bytes, kind: str | None) -> np.ndarray | None:
+    """Decodes what OpenCV decodes right, except that some AVIF, PNG and WebP are not turned."""
+    orientation = read_prefixed(data)
+    flags = ANY if orientation == 1 else ANY | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None:
+        return None
+    return turn_avif(pixels, data) if kind == "AVIF" else turn(pixels, orientation)
 
 
 def explain_opencv(error: cv2.error) -> str:

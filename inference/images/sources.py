@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from urllib import request
 from urllib.error import HTTPError
+from urllib.parse import quote
 
 import cv2
 
@@ -87,11 +88,20 @@ def open_web(url: str) -> HTTPResponse:
     ):
         opener.add_handler(handler())
     try:
-        response: HTTPResponse = opener.open(url, timeout=MAX_SECONDS)
+        response: HTTPResponse = opener.open(quote_path(url), timeout=MAX_SECONDS)
     except HTTPError as error:
         error.close()  # it keeps the connection open
         raise
     return response
+
+
+def quote_path(url: str) -> str:
+    """An address with its path and query in ASCII; its host may be in any script."""
+    _, host, path = re.split("^(https?://[^/?#]*)", url)
+    # What is ASCII stays: it may be quoted already.
+    return host + re.sub(
+        "[^\0-\x7f]+", lambda found: quote(found[0], errors="surrogateescape"), path
+    )
 
 
 class Video:

@@ -31,6 +31,8 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that hold 
 PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 ARITHMETIC = frozenset(range(0xC9, 0xD0))
 EXIF = b"\xff\xe1", b"Exif\0\0"
+INTERVAL = 0xDD  # marker of the number of units between two restart markers
+RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
 REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -164,7 +166,7 @@ def decode_strictly(data: bytes, header: Header, scale: int) -> np.ndarray | Non
     try:
         pixels = decode(strict=True)
     except ValueError as warning:
-        if not is_harmless(str(warning), data):
+        if not is_harmless(str(warning), data, header):
             raise DamageError(str(warning)) from warning
         try:
             pixels = decode(strict=False)
@@ -182,7 +184,7 @@ def knows(data: bytes) -> bool:
     return True
 
 
-def is_harmless(warning: str, data: bytes) -> bool:
+def is_harmless(warning: str, data: bytes, header: Header) -> bool:
     """True for a warning of libjpeg that does not concern pixels.
 
     Bytes between a scan and the next marker are what a decoder leaves that has lost its way, or harmless
@@ -195,4 +197,32 @@ def is_harmless(warning: str, data: bytes) -> bool:
     if marker != END[1]:
         return False
     end = data.rfind(END)
-    return count <= MAX_PADDING or len(set(data[end - count : end])) == 1
+    padded = len(set(data[end - count : end])) == 1
+    return count <= MAX_PADDING or (padded and has_restarts(data, header))
+
+
+def has_restarts(data: bytes, header: Header) -> bool:
+    """True if the last scan has all its restart markers, or needs none.
+
+    Where one is missing, libjpeg leaves the rest of the scan grey, and takes it for bytes behind it.
+    """
+    interval, frame, scan = 0, b"", b""
+    for marker, at, size in (*walk_segments(data), *walk_scans(data, header.scan)):
+        if marker == INTERVAL:
+            interval = int.from_bytes(data[at + 4 : at + 6], "big")
+        elif marker in FRAMES:
+            frame = data[at + 10 : at + size]
+        elif marker == SCAN[1]:
+            scan = data[at : at + size]
+    if not interval:
+        return True
+    # Of each component: its number, and how often it is sampled across and down.
+    sampled = {frame[i]: divmod(frame[i + 1], 16) for i in range(0, len(frame) - 2, 3)}
+    wide, high = (max(factors) for factors in zip(*sampled.values()))
+    if scan[4] == 1:  # a scan of one component consists of that component's blocks
+        across, down = sampled.get(scan[5], (wide, high))
+        width, height = -(-header.width * across // wide), -(-header.height * down // high)
+        units = -(-width // 8) * -(-height // 8)
+    else:
+        units = -(-header.width // (8 * wide)) * -(-header.height // (8 * high))
+    return len(RESTART.findall(scan)) >= -(-units // interval) - 1

@@ -1,4 +1,4 @@
-"""Turns pixels upright, where OpenCV does not: it knows the orientation of PNG, WebP and TIFF files.
+"""Turns pixels upright, where OpenCV does not: it knows the orientation of most PNG, WebP and TIFF files.
 
 EXIF orientation: CIPA DC-008, 4.6.4. AVIF: irot and imir of ISO/IEC 23008-12, 6.5.10 and 6.5.12.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from inference.images.codecs.boxes import walk_boxes
+from inference.images.codecs.tags import read_orientation
 
 # Orientation -> whether rows and columns are swapped, then whether each is reversed.
 TURNS = {
@@ -22,6 +23,9 @@ TURNS = {
     7: (True, True, True),
     8: (True, True, False),
 }
+# EXIF data begins with this in JPEG files only, but some programs write it elsewhere too.
+PREFIX = b"Exif\0\0"
+PNG_START = b"\x89PNG\r\n\x1a\n"
 FULL_BOXES = {b"meta": 4}  # bytes of version and flags before the boxes inside
 CONTAINERS = frozenset((b"meta", b"iprp", b"ipco"))
 
@@ -40,6 +44,32 @@ def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
         pixels = pixels.swapaxes(0, 1)
     pixels = pixels[:: -1 if up else 1, :: -1 if left else 1]
     return np.ascontiguousarray(pixels)
+
+
+def read_prefixed(data: bytes) -> int:
+    """The orientation of a PNG or WebP file whose EXIF data begins as in a JPEG, which OpenCV ignores.
+
+    Returns:
+        1 to 8; 1 for all other files.
+    """
+    exif = next((part for kind, part in walk_chunks(data) if kind in (b"eXIf", b"EXIF")), b"")
+    return read_orientation(exif[len(PREFIX) :]) if exif.startswith(PREFIX) else 1
+
+
+def walk_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The kind and the content of each chunk of a PNG or a WebP file; none of other files."""
+    if data.startswith(PNG_START):  # size, kind, content, checksum
+        at = len(PNG_START)
+        while at + 8 <= len(data):
+            size = int.from_bytes(data[at : at + 4], "big")
+            yield data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+            at += 12 + size
+    elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":  # kind, size, content, to an even end
+        at = 12
+        while at + 8 <= len(data):
+            size = int.from_bytes(data[at + 4 : at + 8], "little")
+            yield data[at : at + 4], data[at + 8 : at + 8 + size]
+            at += 8 + size + size % 2
 
 
 def turn_avif(pixels: np.ndarray, data: bytes) -> np.ndarray:

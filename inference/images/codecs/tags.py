@@ -12,10 +12,21 @@ MAX_TAGS, MAX_VALUES, MAX_DIRECTORIES = 4096, 64, 64
 
 
 class Tag(NamedTuple):
-    """A tag's unsigned values, and where in the file they lie."""
+    """A tag's unsigned values, MAX_VALUES at most; where in the file they lie, how many, and as what."""
 
     values: tuple[int, ...]
     offset: int
+    length: int
+    code: str  # of a value, for struct: byte order and type
+
+    def read(self, data: bytes, count: int) -> tuple[int, ...]:
+        """The first `count` values, or all if there are fewer, beyond MAX_VALUES too.
+
+        Raises:
+            struct.error: they lead out of the file.
+        """
+        code = f"{self.code[0]}{min(self.length, count)}{self.code[1]}"
+        return struct.unpack_from(code, data, self.offset)
 
 
 class Directory(NamedTuple):
@@ -88,7 +99,7 @@ def read_directory(data: bytes, layout: Layout, offset: int) -> Directory:
             (at,) = struct.unpack_from(layout.offset_format, data, at)
         if kind in CODES:
             values = struct.unpack_from(f"{order}{min(length, MAX_VALUES)}{CODES[kind]}", data, at)
-            tags[tag] = Tag(values, at)
+            tags[tag] = Tag(values, at, length, order + CODES[kind])
     end = start + count * entry_size
     (next_offset,) = struct.unpack_from(layout.offset_format, data, end)
     return Directory(offset, tags, next_offset)

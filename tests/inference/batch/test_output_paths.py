@@ -38,6 +38,11 @@ def test_suffixes_tell_apart(tmp_path: Path) -> None:
     assert place(tmp_path, twins) == ["x.jpg", "x.jpg.png", "x.jpg.png.bmp", "x.png"]
 
 
+def test_names_of_dots(tmp_path: Path) -> None:
+    made = make_files(tmp_path / "a", "..png", "...jpg")
+    assert place(tmp_path, made / "..png", made / "...jpg") == ["..png", "...jpg"]
+
+
 def test_archives_and_addresses_of_one_name(tmp_path: Path) -> None:
     for name in ("patientA", "patientB", "more/patientB"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -73,6 +73,12 @@ def test_a_list_on_stdin_may_be_separated_by_nul(
     assert relatives("-") == ["a.png", "b.png", "new\nline.png"]
 
 
+def test_a_stdin_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="stdin is closed; send a list"):
+        find_sources(["-"])
+
+
 def test_a_zip_archive(folder: Path, model: Path, tmp_path: Path) -> None:
     archive = tmp_path / "images.zip"
     with zipfile.ZipFile(archive, "w") as file:
@@ -205,6 +211,16 @@ def test_an_address(server: str, folder: Path, model: Path, tmp_path: Path) -> N
     segment([str(folder / "a.png")], SegmentOptions(model, tmp_path / "same"))
     mask = tmp_path / "a_segmentation.png"
     assert mask.read_bytes() == (tmp_path / "same" / mask.name).read_bytes()
+
+
+def test_an_address_in_any_script(server: str, folder: Path) -> None:
+    for name in ("皮肤/病灶.png?größe=1", os.fsdecode(b"\xff.png")):
+        assert Address(f"{server}/{name}").read_bytes() == (folder / "a.png").read_bytes()
+    assert relatives("http://h/病灶.png") == ["病灶.png"]
+
+
+def test_an_address_that_ends_in_dots() -> None:
+    assert relatives("http://h/a/..", "http://h/..png") == ["image", "..png"]
 
 
 def test_an_address_has_limits(server: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ KINDS: dict[str, dict[str, object]] = {
     "baseline": {},
     "progressive": {"progressive": True},
     "restart markers": {"restart_marker_rows": 1},
+    "progressive, restart markers": {"progressive": True, "restart_marker_rows": 1},
     "full colour": {"subsampling": 0},
 }
 needs_simplejpeg = pytest.mark.skipif(
@@ -98,6 +99,26 @@ def test_whole_files_decode(kind: str, change: str, tmp_path: Path) -> None:
     path.write_bytes(WHOLE[change](data))
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert np.array_equal(read_image(path), expected)
+
+
+@needs_simplejpeg
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("blocks", [4, 50])
+def test_zeros_in_place_of_restart_markers(
+    blocks: int, options: dict[str, object], mode: str, tmp_path: Path
+) -> None:
+    data = encode(mode, restart_marker_blocks=blocks, **options)
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data[:-2] + bytes(40) + jpeg.END)
+    expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert np.array_equal(read_image(path), expected)
+    last = data.rindex(jpeg.SCAN) + 20
+    for share in (0.3, 0.8, 0.97):
+        at = last + int(share * (len(data) - last))
+        path.write_bytes(data[:at] + bytes(len(data) - at - 2) + jpeg.END)
+        with pytest.raises(InputError, match="is damaged"):
+            read_image(path)
 
 
 @needs_simplejpeg

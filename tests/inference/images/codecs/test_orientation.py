@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,32 @@ def test_images_are_upright(suffix: str, orientation: int, tmp_path: Path) -> No
     assert np.abs(found.astype(int) - expected).mean() < 2
     resized = read_resized(path, 8)
     assert (resized.height, resized.width) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_that_begins_as_in_a_jpeg(suffix: str, orientation: int, tmp_path: Path) -> None:
+    path, pixels = tmp_path / f"photo{suffix}", make_lesion(np.random.default_rng(4), 96, 160)[0]
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    plain = exif.tobytes().removeprefix(b"Exif\0\0")
+    Image.fromarray(pixels).save(path, exif=plain, lossless=True)
+    expected = read_image(path)
+    data = path.read_bytes()
+    if suffix == ".png":
+        at = data.index(b"eXIf")
+        end = at + 4 + len(plain) + 4
+        chunk = b"eXIfExif\0\0" + plain
+        chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        path.write_bytes(data[: at - 4] + chunk + data[end:])
+    else:
+        at = data.index(b"EXIF")
+        chunk = b"EXIF" + struct.pack("<I", 6 + len(plain)) + b"Exif\0\0" + plain
+        chunk += bytes(len(chunk) % 2)
+        data = data[:at] + chunk
+        path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
+    assert path.read_bytes().count(b"Exif\0\0") == 1
+    assert np.array_equal(read_image(path), expected)
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)

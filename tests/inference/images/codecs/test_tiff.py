@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,41 @@ def test_white_may_be_zero(kind: type, tmp_path: Path) -> None:
     assert np.array_equal(read_mask(path), lesion)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint32, np.int16])
+def test_white_that_is_zero_in_other_numbers_is_refused(kind: type, tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", PICTURE[..., 1].astype(kind), WHITE_IS_ZERO)
+    with pytest.raises(InputError, match=r"a\.tif: stores white as zero in .*; save it as RGB"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_channels_apart_are_read_with_8_bits_only(kind: type, tmp_path: Path) -> None:
+    apart = np.moveaxis(PICTURE, 2, 0).reshape(-1, PICTURE.shape[1])
+
+    def save(kind: type) -> Path:
+        path = write_tiff(tmp_path / "a.tif", PICTURE.astype(kind), more={284: (2,)})
+        data = path.read_bytes()
+        size = apart.astype(kind).nbytes
+        tags = struct.pack("<HHI", 273, 4, 1)
+        at = data.index(tags) + 8
+        first = struct.unpack_from("<I", data, at)[0]
+        offsets = [first + number * size // 3 for number in range(3)]
+        data = data[:-size] + apart.astype(kind).tobytes()
+        # The lists of the three planes stand at the end.
+        for tag, values in ((273, offsets), (279, [size // 3] * 3)):
+            entry = struct.pack("<HHI", tag, 4, 1)
+            place = data.index(entry)
+            changed = struct.pack("<HHII", tag, 4, 3, len(data))
+            data = data[:place] + changed + data[place + 12 :] + struct.pack("<3I", *values)
+        path.write_bytes(data)
+        return path
+
+    assert np.array_equal(read_image(save(np.uint8)), PICTURE)
+    bits = 8 * np.dtype(kind).itemsize
+    with pytest.raises(InputError, match=f"stores its channels apart with {bits} bits; save it"):
+        read_image(save(kind))
+
+
 @pytest.mark.parametrize("meaning", [0, 1, 2])
 @pytest.mark.parametrize("alpha", [0, 100, 255])
 def test_alpha_is_dropped_and_never_multiplied(meaning: int, alpha: int, tmp_path: Path) -> None:
@@ -128,3 +164,35 @@ def test_colours_that_would_come_out_wrong_are_refused(tmp_path: Path) -> None:
     lab.save(tmp_path / "lab.tif")
     with pytest.raises(InputError, match=r"lab\.tif: has colours that are CIELAB; save it as RGB"):
         read_image(tmp_path / "lab.tif")
+
+
+LARGE = np.random.default_rng(3).integers(0, 256, (400, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize("options", [{}, {"tiffinfo": {278: 1}}, {"tiffinfo": {278: 400}}])
+def test_damage_inside_deflate_is_found(options: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    for compression in ("tiff_deflate", "tiff_adobe_deflate"):
+        image = Image.fromarray(LARGE)
+        image.save(path, compression=compression, **options)  # type: ignore[arg-type]
+        assert np.array_equal(read_image(path), LARGE)
+        data = path.read_bytes()
+        middle = len(data) * 3 // 4
+        path.write_bytes(data[:middle] + bytes(400) + data[middle + 400 :])
+        with pytest.raises(InputError, match=r"a\.tif: is damaged \(.*\); copy it again"):
+            read_image(path)
+
+
+def test_damage_inside_deflated_tiles_is_found(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 64), np.uint8)
+    more = {259: (8,), 322: (64,), 323: (64,)}
+    path = write_tiff(tmp_path / "a.tif", pixels, BLACK_IS_ZERO, more)
+    start, packed = path.read_bytes()[: -pixels.nbytes], zlib.compress(pixels.tobytes())
+    for strip, tile, value in ((273, 324, len(start)), (279, 325, len(packed))):
+        at = start.index(struct.pack("<HHI", strip, 4, 1))
+        start = start[:at] + struct.pack("<HHII", tile, 4, 1, value) + start[at + 12 :]
+    path.write_bytes(start + packed)
+    assert np.array_equal(read_image(path)[..., 0], pixels)
+    path.write_bytes(start + packed[:2000] + bytes(len(packed) - 2000))
+    with pytest.raises(InputError, match=r"a\.tif: is damaged"):
+        read_image(path)
