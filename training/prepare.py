@@ -146,7 +146,10 @@ def prepare(
     for name in dict.fromkeys(entry.split for entry in manifest):
         open_split(data, name, size, workers)
 
-    Console(highlight=False, soft_wrap=True).print(summarize(manifest))
+    console = Console(highlight=False, soft_wrap=True, color_system=None)
+    with console.capture() as table:
+        console.print(summarize(manifest))
+    say(table.get().rstrip("\n"))  # names of sources hold any character
     remarks = remark_on_splits(intact, manifest)
     for table, names in ((groups, set().union(*known_groups)), (split, set(own_splits))):
         if table:

@@ -15,6 +15,7 @@ import pytest
 
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_mask, resize, resize_mask
+from tests.source_tree import ROOT
 from tests.training.data.prepared import COUNTS, read_manifest, snapshot
 from training.data.cache import open_split
 from training.data.split import SPLITS
@@ -134,3 +135,18 @@ def test_a_name_that_is_no_utf_8_stops_nothing(raw: Path, tmp_path: Path) -> Non
     assert done.returncode == 1, done.stderr
     assert "left out: l\\udce4sion" in done.stdout
     assert len(read_manifest(tmp_path / "data")) == 4
+
+
+def test_a_source_may_have_a_name_that_stdout_cannot_show(raw: Path, tmp_path: Path) -> None:
+    """The table comes when the work is done: an error there would look like a failure."""
+    named = tmp_path / "Läsion"
+    named.symlink_to(raw)
+    command = [sys.executable, "-m", "training.prepare"]
+    done = subprocess.run(
+        [*command, str(raw), str(tmp_path / "data"), "--also", str(named), "--size", "32"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and r"l\xe4sion" in done.stdout.lower(), done.stderr
