@@ -147,9 +147,9 @@ def prepare(
         open_split(data, name, size, workers)
 
     console = Console(highlight=False, soft_wrap=True, color_system=None)
-    with console.capture() as table:
+    with console.capture() as shown:
         console.print(summarize(manifest))
-    say(table.get().rstrip("\n"))  # names of sources hold any character
+    say(shown.get().rstrip("\n"))  # names of sources hold any character
     remarks = remark_on_splits(intact, manifest)
     for table, names in ((groups, set().union(*known_groups)), (split, set(own_splits))):
         if table:
