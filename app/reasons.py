@@ -23,6 +23,10 @@ REASONS = tuple(
         (r"(.*?: )?has levels below 0, .*", r"\1含有负的像素值，请另存为 8 位图像"),
         (r"(.*?: )?has fractions from .*", r"\1无法判断像素值的范围，请另存为 8 位图像"),
         (r"(.*?: )?has colours that are .*", r"\1不支持这种颜色类型，请另存为 RGB 图像"),
+        (
+            r"(.*?: )?may hold images, but is not unpacked; .*",
+            r"\1压缩包内的压缩包或视频不会被解开，请自行解压后上传",
+        ),
         (r"(.*?: )?stores .*; save it as RGB", r"\1不支持这种像素存储方式，请另存为 RGB 图像"),
         (r"(.*?: )?is an? (\S+(?: \S+)?) image, .*", r"\1不支持 \2 图像，请转换为 PNG 或 JPEG"),
         (

@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from inference.errors import InputError
 from inference.images.folders import PassedOver, require_images
 from inference.images.formats import (
+    NAMED_KINDS,
     OUTSIDE,
+    PACKED,
     SNIFFED,
     is_image,
     is_image_inside,
@@ -100,7 +102,8 @@ def list_members(
         elif taken:
             members[name, number] = member
         elif kind := kind_passed_over(inside, start):
-            others.append(PassedOver(str(member), kind))
+            packed = f"{PACKED}{kind}" if kind in NAMED_KINDS else kind
+            others.append(PassedOver(str(member), packed))
     require_images(path, members, others)
     if passed is not None:
         passed += others

@@ -12,10 +12,9 @@ from urllib.parse import unquote, urlsplit
 from inference.errors import InputError
 from inference.images.archives import list_members
 from inference.images.folders import PassedOver, find_images
+from inference.images.formats import VIDEO_SUFFIXES
 from inference.images.pixels import Source
 from inference.images.sources import Address, Frame, Video
-
-VIDEO_SUFFIXES = frozenset(".mp4 .avi .mov .mkv .webm .m4v".split())
 
 
 def find_sources(
@@ -27,7 +26,8 @@ def find_sources(
     one input per line (or separated by NUL, as `find -print0` writes them), and - for a list on stdin.
 
     Args:
-        passed: gets the files in folders and archives that look like images and are not taken.
+        passed: gets the files in folders and archives that look like images or may hold some, and are not
+            taken; and the folders that cannot be read.
         listed: the inputs come from a list, which must not name another list.
 
     Raises:

@@ -12,15 +12,17 @@ from inference.errors import InputError
 from inference.images.formats import (
     IMAGE_SUFFIXES,
     SNIFFED,
+    UNREADABLE,
     explain_kind,
     is_image,
     is_image_inside,
     kind_passed_over,
+    may_hold,
 )
 
 
 class PassedOver(NamedTuple):
-    """A file that looks like an image and is not taken."""
+    """A file that looks like an image or may hold some and is not taken; or a folder that is closed."""
 
     name: str
     kind: str
@@ -36,13 +38,19 @@ def list_images(folder: Path, passed: list[PassedOver] | None = None) -> list[Pa
     Links to folders are followed, but not in circles.
 
     Args:
-        passed: gets the other files that look like images.
+        passed: gets the other files that look like images, and the folders that cannot be read.
 
     Raises:
-        OSError: a folder cannot be read.
+        OSError: a folder cannot be read, and `passed` is not given.
     """
+
+    def pass_over(error: OSError) -> None:
+        if passed is None:
+            raise error
+        passed.append(PassedOver(error.filename, UNREADABLE))
+
     found = []
-    for parent, folders, names in os.walk(folder, onerror=raise_error, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=pass_over, followlinks=True):
         folders[:] = sorted(
             name for name in folders if not (name.startswith(".") or is_loop(Path(parent, name)))
         )
@@ -72,10 +80,6 @@ def read_start(path: Path) -> bytes:
         return b""
 
 
-def raise_error(error: OSError) -> None:
-    raise error
-
-
 def is_loop(folder: Path) -> bool:
     """True for a link to one of the folders that it is in."""
     return folder.is_symlink() and any(map(folder.samefile, folder.parents))
@@ -91,10 +95,12 @@ def find_images(
     is taken whatever it is called.
 
     Args:
-        passed: gets the files in folders, and of patterns, that look like images and are not taken.
+        passed: gets the files in folders, and of patterns, that look like images and are not taken, and
+            the folders that cannot be read.
 
     Raises:
-        InputError: an input does not exist, or has no image in it.
+        InputError: an input does not exist, or has no image in it; or a folder cannot be read, and
+            `passed` is not given.
     """
     found: dict[Path, Path] = {}
     for given in map(str, inputs):
@@ -119,6 +125,8 @@ def find_images(
             found.setdefault(image, image.relative_to(root))
         if passed is not None:
             passed += passed_here
+        elif closed := next((each for each in passed_here if each.kind == UNREADABLE), None):
+            raise InputError(closed.error)
     return list(found.items())
 
 
@@ -130,12 +138,14 @@ def require_images(given: object, images: Iterable[object], passed: list[PassedO
 
 
 def describe_passed(passed: Iterable[PassedOver]) -> str:
-    """One line for all files that were passed over."""
+    """One line for all files and folders that were passed over."""
     each = list(dict.fromkeys(passed))
     kinds = ", ".join(sorted({one.kind for one in each}))
+    holders = any(may_hold(one.kind) for one in each)
+    what = "files or folders that may hold" if holders else "files that look like"
     return (
-        f"skipped files that look like images but cannot be used: {len(each)} ({kinds}), the first is "
-        f"{each[0].error}"
+        f"skipped {what} images but cannot be used: {len(each)} ({kinds}), "
+        f"the first is {each[0].error}"
     )
 
 

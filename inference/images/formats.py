@@ -42,8 +42,17 @@ KINDS = {
     "volume": "nii nrrd mha mhd",
     "FITS": "fits fit",
     "QOI": "qoi",
+    "zip archive": "zip",
+    "archive": "7z rar tar gz tgz bz2 xz",
+    "video": "mp4 avi mov mkv webm m4v",
 }
+VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in KINDS["video"].split())
+# What is read where it is named itself, but not inside a folder or an archive.
+NAMED_KINDS = frozenset(("zip archive", "video"))
+PACKED = "packed "  # before such a kind, of members of archives
 KIND_OF_SUFFIX = {f".{suffix}": kind for kind, names in KINDS.items() for suffix in names.split()}
+UNREADABLE = "folder that cannot be read"  # in place of a kind
+HOLDERS = NAMED_KINDS | {"archive", UNREADABLE}
 OUTSIDE = "path outside the archive"  # in place of a kind, of members of archives
 SNIFFED = 132  # bytes at the start of a file that tell its kind
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
@@ -134,7 +143,7 @@ def read_brands(start: bytes) -> set[bytes]:
 
 
 def kind_passed_over(name: PurePath, start: bytes) -> str | None:
-    """The kind of a file that looks like an image but is not taken; None if it looks like no image.
+    """The kind of a file that looks like an image, or may hold some, but is not taken; None for others.
 
     Args:
         name: of a file, not one that `is_image` takes.
@@ -143,6 +152,11 @@ def kind_passed_over(name: PurePath, start: bytes) -> str | None:
     if is_left_out(name):
         return None
     return KIND_OF_SUFFIX.get(name.suffix.lower()) or kind_of_bytes(start)
+
+
+def may_hold(kind: str) -> bool:
+    """True for a kind that is no image, but may hold some."""
+    return kind in HOLDERS or kind.startswith(PACKED)
 
 
 def explain_unread(data: bytes) -> str:
@@ -170,6 +184,12 @@ def explain_kind(kind: str) -> str:
         return f"looks like a {kind} image, but its name has no image suffix; rename it"
     if kind == OUTSIDE:
         return "has a path that leads out of the archive; pack it again"
+    if kind == UNREADABLE:
+        return "is a folder that cannot be read; change its permissions, or leave it out"
+    if kind in NAMED_KINDS:
+        return f"is a {kind} in a folder, which is not searched; give it by its own name"
+    if may_hold(kind):
+        return "may hold images, but is not unpacked; unpack it yourself"
     if kind in EXTRAS:
         return f"looks like an image ({kind}), but {explain_extra(kind)}"
     return f"looks like an image ({kind}) that OpenCV cannot read; convert it to PNG or JPEG"

@@ -86,6 +86,7 @@ def test_those_that_are_hard_to_make() -> None:
         "a: is a damaged DICOM file (its header and its pixels disagree); copy it again",
         "a: looks like an image (DICOM), but pydicom is not installed; install it",
         "a: stores its channels apart with 16 bits; save it as RGB",
+        "a: may hold images, but is not unpacked; unpack it yourself",
         "a: stores PAM of DEPTH 4 and MAXVAL 255; save it as RGB",
         "a: stores its channels in bits of its own choice; save it as RGB",
         "a: stores white as zero in numbers of type float32; save it as RGB",

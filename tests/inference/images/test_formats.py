@@ -73,6 +73,27 @@ def test_in_a_folder_a_pattern_and_an_archive(folder: Path, tmp_path: Path) -> N
     assert not [failure for failure in failures if str(tmp_path) in failure.image + failure.error]
 
 
+def test_archives_and_videos_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    write_image(folder / "a.png", PICTURE)
+    for name in ("b.zip", "c.tar.gz", "d.MP4"):
+        (folder / name).write_bytes(b"anything")
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in folder.iterdir():
+            file.write(path, path.name)
+    for given, fixes in (
+        (folder, ("give it by its own name", "unpack it", "give it by its own name")),
+        (archive, ("unpack it", "unpack it", "unpack it")),
+    ):
+        passed: list[PassedOver] = []
+        assert [relative.name for _, relative in find_sources([given], passed)] == ["a.png"]
+        named = sorted(passed)
+        assert [Path(each.name).name for each in named] == ["b.zip", "c.tar.gz", "d.MP4"]
+        assert all(fix in each.error for fix, each in zip(fixes, named))
+
+
 def test_a_run_names_them_and_succeeds(
     folder: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
