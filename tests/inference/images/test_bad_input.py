@@ -242,7 +242,7 @@ def test_files_that_may_not_be_read(folder: Path, unprivileged: None) -> None:
 
 def test_a_folder_that_may_not_be_read_is_named(folder: Path, unprivileged: None) -> None:
     (folder / "closed").mkdir(mode=0)
-    with pytest.raises(PermissionError, match="closed"):
+    with pytest.raises(InputError, match="closed: is a folder that cannot be read; change"):
         find_sources([folder])
 
 
