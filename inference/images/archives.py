@@ -75,8 +75,8 @@ def list_members(
     """The images in a zip archive, without hidden files and those that macOS adds (__MACOSX).
 
     Args:
-        passed: gets the other members that look like images, and those whose names lead out of the
-            archive, and would lead out of the output folder.
+        passed: gets the other members that look like images or may hold some, and those whose names lead
+            out of the archive, and would lead out of the output folder.
 
     Raises:
         InputError: not a zip archive, or no image in it.

@@ -41,7 +41,7 @@ def find_pairs(images: Path, masks: Path) -> Pairs:
 
 
 def warn_of_passed(folder: Path) -> None:
-    """Says on one line which files of a folder look like images and are not taken."""
+    """Says on one line which files of a folder look like images or may hold some and are not taken."""
     passed: list[PassedOver] = []
     if folder.is_dir():
         list_images(folder, passed)
