@@ -118,7 +118,7 @@ def prepare(
     undrawn = []
     if annotations:
         masks = data / ANNOTATED
-        undrawn = draw_annotations(annotations, classes, masks)
+        undrawn = draw_annotations(annotations, classes, masks, raw)
     if pairs:
         found, unpaired = read_pairs(pairs), list[str]()
     else:

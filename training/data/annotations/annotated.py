@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -39,12 +39,21 @@ class Annotated(NamedTuple):
 
     Attributes:
         file: its name there, which may be a path or an address.
+        size: (height, width) in pixels; None where the file does not say it.
         shapes: those that can be drawn.
         left_out: the kind of each other one, in the words of the file.
     """
 
     file: str
-    height: int
-    width: int
+    size: tuple[int, int] | None
     shapes: list[Shape]
     left_out: list[str]
+
+
+def parse_size(entry: Mapping[str, Any], height: str, width: str) -> tuple[int, int] | None:
+    """The size of an image by the names of its two sides; None unless both are numbers above 0."""
+    try:
+        size = int(entry[height]), int(entry[width])
+    except BROKEN:
+        return None
+    return size if min(size) > 0 else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from inference.masks.formats.rle import FIRST, FIVE_BITS, MORE
-from training.data.annotations.annotated import Annotated, Shape
+from training.data.annotations.annotated import Annotated, Shape, parse_size
 from training.data.annotations.polygons import fill_polygon
 
 
@@ -25,9 +25,8 @@ def read_coco(content: dict[str, Any]) -> Iterator[Annotated]:
         else:
             left_out[image].append("box")
     for entry in content["images"]:
-        size = int(entry["height"]), int(entry["width"])
-        image = entry["id"]
-        yield Annotated(str(entry["file_name"]), *size, shapes[image], left_out[image])
+        size, image = parse_size(entry, "height", "width"), entry["id"]
+        yield Annotated(str(entry["file_name"]), size, shapes[image], left_out[image])
 
 
 def fill_segmentation(segmentation: Any, height: int, width: int) -> np.ndarray:

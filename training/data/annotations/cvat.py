@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from training.data.annotations.annotated import Annotated, Shape
+from training.data.annotations.annotated import Annotated, Shape, parse_size
 from training.data.annotations.polygons import fill_ellipse, fill_polygon
 
 DRAWN = ("polygon", "ellipse", "mask")
@@ -23,8 +23,8 @@ def read_cvat(root: Element) -> Iterator[Annotated]:
             if entry.tag in DRAWN
         ]
         left_out = [entry.tag for entry in image if entry.tag not in (*DRAWN, "tag")]
-        size = int(image.attrib["height"]), int(image.attrib["width"])
-        yield Annotated(image.attrib["name"], *size, shapes, left_out)
+        size = parse_size(image.attrib, "height", "width")
+        yield Annotated(image.attrib["name"], size, shapes, left_out)
 
 
 def fill_shape(entry: Element, height: int, width: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from training.data.annotations.annotated import Annotated, Shape
+from training.data.annotations.annotated import Annotated, Shape, parse_size
 from training.data.annotations.polygons import fill_ellipse, fill_polygon
 
 DRAWN = ("polygon", "rectangle", "circle", "mask")
@@ -25,9 +25,9 @@ def read_labelme(content: dict[str, Any]) -> Annotated:
             shapes.append(Shape(str(entry["label"]), partial(fill_shape, kind, entry)))
         else:
             left_out.append(str(kind))
-    size = int(content["imageHeight"]), int(content["imageWidth"])
+    size = parse_size(content, "imageHeight", "imageWidth")
     # Files from Windows have its separators.
-    return Annotated(PureWindowsPath(str(content["imagePath"])).name, *size, shapes, left_out)
+    return Annotated(PureWindowsPath(str(content["imagePath"])).name, size, shapes, left_out)
 
 
 def fill_shape(kind: str, entry: dict[str, Any], height: int, width: int) -> np.ndarray:

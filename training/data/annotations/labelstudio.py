@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from training.data.annotations.annotated import Annotated, Shape
+from training.data.annotations.annotated import Annotated, Shape, parse_size
 from training.data.annotations.polygons import fill_ellipse, fill_polygon
 
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what it puts before the names of uploaded files
@@ -23,18 +23,17 @@ CHANNELS = 4  # of brush strokes: red, green, blue and opacity, which is what wa
 def read_label_studio(tasks: list[dict[str, Any]]) -> Iterator[Annotated]:
     """Reads the parsed tasks; of an image that several people annotated, the first annotation counts.
 
-    Tasks without any, or whose annotation was cancelled, have no shapes, and are left out where their
-    size is unknown.
+    Tasks without outlines, or whose annotation was cancelled, are left out.
     """
     for task in tasks:
         annotations = [one for one in task["annotations"] if not one.get("was_cancelled")]
         results = [
             result
             for result in (annotations[0]["result"] if annotations else [])
-            if "original_width" in result
+            if "original_width" in result or result.get("type") in DRAWN
         ]
         if results:
-            size = int(results[0]["original_height"]), int(results[0]["original_width"])
+            sizes = [parse_size(each, "original_height", "original_width") for each in results]
             shapes = [shape for result in results for shape in read_result(result)]
             left_out = [
                 str(result["type"])
@@ -42,7 +41,9 @@ def read_label_studio(tasks: list[dict[str, Any]]) -> Iterator[Annotated]:
                 if result["type"] not in DRAWN
                 and any(key in result["value"] for key in OUTLINED_BY)
             ]
-            yield Annotated(find_file(task["data"]), *size, shapes, left_out)
+            yield Annotated(
+                find_file(task["data"]), next(filter(None, sizes), None), shapes, left_out
+            )
 
 
 def find_file(data: dict[str, Any]) -> str:

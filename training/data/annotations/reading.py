@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from unicodedata import normalize
 from xml.etree import ElementTree
 
 import numpy as np
 
 from inference.cli import escape_line, track, warn
 from inference.errors import InputError
+from inference.images.folders import list_images
 from inference.images.limits import require_pixels
-from inference.images.pixels import holds_mask
+from inference.images.pixels import holds_mask, read_image
 from inference.masks.png import write_mask
+from inference.scoring.pairs import pairing_name
 from training.data.annotations.annotated import BROKEN, Annotated, Shape
 from training.data.annotations.coco import read_coco
 from training.data.annotations.cvat import read_cvat
@@ -28,16 +31,20 @@ FORMATS = (
 )
 
 
-def draw_annotations(source: Path, classes: Sequence[str], folder: Path) -> list[str]:
+def draw_annotations(
+    source: Path, classes: Sequence[str], folder: Path, images: Path | None = None
+) -> list[str]:
     """Draws the masks of an annotation file into a folder, as NAME_segmentation.png, and no others.
 
     Masks of an earlier call are removed. Shapes of a kind that is not drawn are counted in a warning.
 
     Args:
         classes: which shapes are lesion, by the names of their classes; without any, the only class.
+        images: the folder of the images, which tell their size where the file does not.
 
     Returns:
-        A line for each image with a broken shape; like those without shapes, it has no mask.
+        A line for each image with a broken shape, or of unknown size; like those without shapes, it has
+        no mask.
 
     Raises:
         InputError: the file cannot be read, has no such class, or two images of one name, or no mask
@@ -50,6 +57,7 @@ def draw_annotations(source: Path, classes: Sequence[str], folder: Path) -> list
     names = Counter(name_of(image.file) for image in annotated)
     if twice := [name for name, count in names.items() if count > 1]:
         raise InputError(f"{source}: has {names[twice[0]]} images named {twice[0]}; rename one")
+    pictures = {} if all(image.size for image in annotated) else index_pictures(images)
     for image in track(annotated, "drawing masks", len(annotated)):
         shapes = [shape for shape in image.shapes if shape.name in chosen]
         target = folder / f"{name_of(image.file)}_segmentation.png"
@@ -59,7 +67,7 @@ def draw_annotations(source: Path, classes: Sequence[str], folder: Path) -> list
             )
             continue
         try:
-            mask = draw_shapes(shapes, image.height, image.width)
+            mask = draw_shapes(shapes, *(image.size or read_size(image.file, pictures)))
             if not (target.is_file() and holds_mask(target, mask)):
                 write_mask(target, mask)  # fails for a name that no file can have
         except BROKEN as error:
@@ -149,15 +157,35 @@ def choose_classes(
 def draw_shapes(shapes: Iterable[Shape], height: int, width: int) -> np.ndarray:
     """The union of shapes: (height, width) bool.
 
-    Raises one of BROKEN if the image has no pixels, or too many, or a shape is damaged.
+    Raises one of BROKEN if the image has too many pixels, or a shape is damaged.
     """
-    if height < 1 or width < 1:
-        raise ValueError(f"an image of {height} x {width} pixels")
     require_pixels(height, width)
     mask = np.zeros((height, width), bool)
     for shape in shapes:
         mask |= shape.draw(height, width)
     return mask
+
+
+def index_pictures(folder: Path | None) -> dict[str, Path]:
+    """The images in a folder and below it, by the names that pair them with masks."""
+    found = list_images(folder, []) if folder else []
+    return {pairing_name(path): path for path in found}
+
+
+def read_size(file: str, pictures: Mapping[str, Path]) -> tuple[int, int]:
+    """The (height, width) of an annotated image, from its own pixels.
+
+    Raises:
+        ValueError: it is not there, or cannot be read.
+    """
+    picture = pictures.get(normalize("NFC", name_of(file)))
+    if not picture:
+        raise ValueError("no size is given, and no image of this name is there to tell it")
+    try:
+        height, width, _ = read_image(picture).shape
+    except OSError as error:
+        raise ValueError(f"no size is given, and {picture} cannot be read") from error
+    return height, width
 
 
 def name_of(file: str) -> str:

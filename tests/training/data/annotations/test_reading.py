@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,7 @@ def test_classes_are_chosen(tmp_path: Path) -> None:
         ("[]", "contains no outlines"),
         ("[1, 2]", "cannot be understood"),
         ("not JSON", "cannot be understood"),
-        ("<annotations><image/></annotations>", "lacks 'height'"),
+        ("<annotations><image/></annotations>", "lacks 'name'"),
         ("<annotations>", "cannot be understood"),
     ],
 )
@@ -254,6 +255,8 @@ def test_from_annotations_to_a_data_set(tmp_path: Path) -> None:
         runs = {"size": [48, 64], "counts": runs_of((lesion > 0).T.ravel())}
         if number == 12:
             runs["counts"] = [1, 2, 3]
+        if number == 3:
+            del images[-1]["width"]
         if number < 13:
             shapes.append({"image_id": number, "category_id": 1, "segmentation": runs})
     file = {"images": images, "annotations": shapes, "categories": [{"id": 1, "name": "lesion"}]}
@@ -353,6 +356,54 @@ def test_an_impossible_image_costs_no_other(
     content["annotations"].pop()
     with pytest.raises(InputError, match=r"a\.json: no mask can be drawn; the first problem: "):
         draw_annotations(write_json(source, content), (), tmp_path / "masks")
+
+
+CVAT_SQUARES = """<annotations>
+    <image name="bad.jpg"><polygon label="lesion" points="0,0;2,0;2,2;0,2"/></image>
+    <image name="good.jpg" width="4" height="4">
+        <polygon label="lesion" points="0,0;2,0;2,2;0,2"/>
+    </image></annotations>"""
+
+
+def write_without_size(kind: str, folder: Path) -> Path:
+    """Writes two squares, as `two_squares`, in a format; the size of `bad` is not there."""
+    if kind == "cvat":
+        (folder / "a.xml").write_text(CVAT_SQUARES)
+        return folder / "a.xml"
+    if kind == "coco":
+        content = two_squares()
+        del content["images"][0]["height"]
+        return write_json(folder / "a.json", content)
+    if kind == "labelme":
+        shape = {"label": "lesion", "points": [[0, 0], [2, 0], [2, 2], [0, 2]]}
+        for name, side in (("bad", None), ("good", 4)):
+            size = {"imageHeight": side, "imageWidth": side}
+            content = {"imagePath": f"{name}.jpg", "shapes": [shape], **size}
+            write_json(folder / f"{name}.json", content)
+        return folder
+    points = [[0, 0], [50, 0], [50, 50], [0, 50]]
+    result = {"type": "polygonlabels", "value": {"points": points, "polygonlabels": ["lesion"]}}
+    bad, good = (label_studio([result], f"{name}.jpg")[0] for name in ("bad", "good"))
+    del bad["annotations"][0]["result"][0]["original_width"]
+    return write_json(folder / "a.json", [bad, good])
+
+
+@pytest.mark.parametrize("kind", ["coco", "cvat", "labelme", "labelstudio"])
+def test_a_size_that_is_not_given_is_the_image_s_own(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "source").mkdir()
+    source, photos = write_without_size(kind, tmp_path / "source"), tmp_path / "photos"
+    reason = r"bad\.jpg: cannot be drawn \(no size is given, and "
+    for folder in (None, photos):
+        (problem,) = draw_annotations(source, (), tmp_path / "masks", folder)
+        assert re.match(rf"{reason}no image of this name", problem)
+        assert list_masks(tmp_path / "masks") == ["good_segmentation.png"]
+    write_image(photos / "deeper" / "bad.png", np.zeros((6, 8, 3), np.uint8))
+    assert draw_annotations(source, (), tmp_path / "masks", photos) == []
+    mask = read_mask(tmp_path / "masks" / "bad_segmentation.png")
+    assert mask.shape == (6, 8) and mask[:2, :2].all()
+    (photos / "deeper" / "bad.png").write_bytes(b"")
+    (problem,) = draw_annotations(source, (), tmp_path / "masks", photos)
+    assert "bad.png: is empty; copy it again" in problem
 
 
 @pytest.mark.parametrize(
