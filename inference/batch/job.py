@@ -22,7 +22,7 @@ from inference.errors import InputError
 from inference.files import write_json
 from inference.images.find import find_sources
 from inference.images.folders import PassedOver, describe_passed
-from inference.images.formats import UNREADABLE
+from inference.images.formats import LOST
 from inference.images.pixels import Source
 from inference.runtime.stream import Failure
 
@@ -40,8 +40,8 @@ class Job:
 
     Attributes:
         stems: all images of this run, and where the files of each go.
-        passed: files that look like images and are not taken, folders that cannot be read; errors.csv
-            names them.
+        passed: files that look like images and are not taken, folders and archives that cannot be read;
+            errors.csv names them.
         waiting: the images that are not finished.
 
     Raises:
@@ -106,7 +106,8 @@ class Job:
             stages: seconds per stage, for the summary; filled while the results come.
 
         Returns:
-            The command's exit code: 0 if every image was segmented and every folder searched, else 1.
+            The command's exit code: 0 if every image was segmented and all folders and archives were
+            searched, else 1.
         """
         with self.journal:
             self._collect(results)
@@ -121,8 +122,8 @@ class Job:
         )
         for remark in remark_on_outlines([done.row for _, done in self._in_order(self.finished)]):
             warn(escape_line(remark))
-        closed = any(each.kind == UNREADABLE for each in self.passed)
-        return 1 if self.failed or closed else 0
+        lost = any(each.kind in LOST for each in self.passed)
+        return 1 if self.failed or lost else 0
 
     def _collect(self, results: Iterable[tuple[Source, Done | Failure]]) -> None:
         """Notes each result as it comes, so that a run that is killed can be resumed."""

@@ -30,6 +30,10 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 NON_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
+class ArchiveError(InputError):
+    """A file that should be a zip archive is none, or is damaged as a whole."""
+
+
 @dataclass(frozen=True)
 class Member:
     """An image in a zip archive; the second of one name has number 2."""
@@ -79,12 +83,13 @@ def list_members(
             out of the archive, and would lead out of the output folder.
 
     Raises:
-        InputError: not a zip archive, or no image in it.
+        ArchiveError: not a zip archive.
+        InputError: no image in it.
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RecursionError) as error:
-        raise InputError(f"{path}: is not a zip archive ({error}); pack it again") from error
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
+        raise ArchiveError(f"{path}: is not a zip archive ({error}); pack it again") from error
     members: dict[tuple[str, int], Member] = {}
     others = list[PassedOver]()
     for info in archive.infolist():

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from inference.errors import InputError
-from inference.images.archives import list_members
+from inference.images.archives import ArchiveError, list_members
 from inference.images.folders import PassedOver, find_images
-from inference.images.formats import VIDEO_SUFFIXES
+from inference.images.formats import DAMAGED, VIDEO_SUFFIXES
 from inference.images.pixels import Source
 from inference.images.sources import Address, Frame, Video
 
@@ -27,11 +27,12 @@ def find_sources(
 
     Args:
         passed: gets the files in folders and archives that look like images or may hold some, and are not
-            taken; and the folders that cannot be read.
+            taken; and the folders and archives that cannot be read.
         listed: the inputs come from a list, which must not name another list.
 
     Raises:
-        InputError: an input does not exist, or has no image in it.
+        InputError: an input does not exist, or has no image in it; or an archive cannot be read, and
+            `passed` is not given, or there is no image beside it.
     """
     found: dict[Source, Path] = {}
     given = ""
@@ -42,6 +43,9 @@ def find_sources(
             found.setdefault(source, relative)
     if not given:
         raise InputError("no images given: give files, folders or patterns")
+    if not (found or listed):
+        damaged = next(each for each in passed or () if each.kind == DAMAGED)
+        raise InputError(damaged.error)
     return list(found.items())
 
 
@@ -61,7 +65,12 @@ def expand_input(given: str, passed: list[PassedOver] | None) -> Iterator[tuple[
         origin = "stdin" if given == "-" else given
         yield from find_sources(read_list(data, origin), passed, listed=True)
     elif suffix == ".zip" and path.is_file():
-        yield from list_members(path, passed)
+        try:
+            yield from list_members(path, passed)
+        except ArchiveError:
+            if passed is None:
+                raise
+            passed.append(PassedOver(given, DAMAGED))
     elif suffix in VIDEO_SUFFIXES and path.is_file():
         video = Video(path)
         for number in range(video.frames):

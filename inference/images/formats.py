@@ -52,7 +52,9 @@ NAMED_KINDS = frozenset(("zip archive", "video"))
 PACKED = "packed "  # before such a kind, of members of archives
 KIND_OF_SUFFIX = {f".{suffix}": kind for kind, names in KINDS.items() for suffix in names.split()}
 UNREADABLE = "folder that cannot be read"  # in place of a kind
-HOLDERS = NAMED_KINDS | {"archive", UNREADABLE}
+DAMAGED = "damaged zip archive"  # likewise, where it is named itself
+LOST = frozenset((UNREADABLE, DAMAGED))  # what should have been searched
+HOLDERS = NAMED_KINDS | LOST | {"archive"}
 OUTSIDE = "path outside the archive"  # in place of a kind, of members of archives
 SNIFFED = 132  # bytes at the start of a file that tell its kind
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
@@ -186,6 +188,8 @@ def explain_kind(kind: str) -> str:
         return "has a path that leads out of the archive; pack it again"
     if kind == UNREADABLE:
         return "is a folder that cannot be read; change its permissions, or leave it out"
+    if kind == DAMAGED:
+        return "is not a zip archive, or is damaged; pack it again"
     if kind in NAMED_KINDS:
         return f"is a {kind} in a folder, which is not searched; give it by its own name"
     if may_hold(kind):

@@ -134,6 +134,25 @@ def test_a_zip_archive_cannot_write_elsewhere(folder: Path, tmp_path: Path, name
     assert [each.name for each in passed] == [f"{archive}/{name}"]
 
 
+def test_a_damaged_zip_archive_costs_no_other_image(
+    folder: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    archive, output = tmp_path / "images.zip", tmp_path / "masks"
+    archive.write_bytes(b"PK, not really")
+    listed = tmp_path / "list.txt"
+    listed.write_text(str(archive))
+    for given in (archive, listed):
+        inputs = [str(folder / "a.png"), str(given), str(folder / "b.png")]
+        assert segment(inputs, SegmentOptions(model, output)) == 1
+        assert len(list(output.glob("*_segmentation.png"))) == 2
+        said = "is not a zip archive, or is damaged; pack it again"
+        errors = (output / "errors.csv").read_text()
+        assert errors.splitlines()[1:] == [f'{archive},"{archive}: {said}"']
+        assert capfd.readouterr().err.count(said) == 1
+        with pytest.raises(InputError, match="is not a zip archive"):
+            segment([str(given)], SegmentOptions(model, output))
+
+
 def test_a_zip_archive_that_is_none_or_unpacks_to_too_much(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
