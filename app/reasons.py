@@ -45,6 +45,11 @@ REASONS = tuple(
             r"\1解压后超过 \2 字节，请自行解压后上传",
         ),
         (r"(.*?: )?cannot be unpacked .*", r"\1无法解压，请自行解压后上传"),
+        (r"(.*?: )?has too long a name, .*", r"\1文件名过长，请重命名"),
+        (
+            r"(.*?: )?(.+), a file or folder in .* is in the way .*",
+            r"\1输出文件夹中已有名为 \2 的文件或文件夹，请重命名",
+        ),
         (r"(.*?: )?does not fit into memory; .*", r"\1内存不足，请缩小图像后重新上传"),
         (r"(.*?: )?failed with (\w+) .*", r"\1处理失败（\2），请转换为 PNG 或去掉该图像"),
         (r"(\d+) images: at most (\d+) at once; .*", r"共 \1 张图像，一次最多 \2 张，请分批上传"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inference.batch.output_paths import refuse_links
+from inference.errors import InputError
 from inference.images.pixels import Source
 from inference.masks.formats.registry import FORMATS
 from inference.masks.morphometry import Measures
@@ -67,15 +69,39 @@ class Writer:
     save: Collection[str]
 
     def __call__(self, lesion: Segmentation) -> Done:
+        """Writes the files of an image.
+
+        Raises:
+            InputError: no files can have their names.
+            OSError: they cannot be written, as on a full disk.
+        """
         assert not isinstance(lesion.source, np.ndarray)  # the images of a run are files
         stem = self.stems[lesion.source]
-        refuse_links(self.output, stem)
         if KEEP_IDENTITY in self.save:
             lesion = dataclasses.replace(lesion, keep_identity=True)
-        written = write_products(lesion, self.output / stem, self.save)
+        try:
+            refuse_links(self.output, stem)
+            written = write_products(lesion, self.output / stem, self.save)
+        except OSError as error:
+            if fault := explain_name(error):
+                raise InputError(f"{lesion.source}: {fault}") from error
+            raise
         mask = written["mask"].relative_to(self.output).as_posix() if "mask" in written else ""
         row = describe(lesion, str(lesion.source), mask)
         return Done(row, lesion.measures if "csv" in self.save else None, lesion.mm_per_pixel)
+
+
+def explain_name(error: OSError) -> str:
+    """What is wrong with the name of an image whose results cannot be written; empty if nothing is."""
+    if error.errno == errno.ENAMETOOLONG:
+        return "has too long a name, since its results add an ending to it; rename it"
+    if isinstance(error, (FileExistsError, IsADirectoryError, NotADirectoryError)):
+        place = Path(error.filename2 or error.filename).name
+        return (
+            f"{place}, a file or folder in the output folder, is in the way of its results; "
+            "rename one of them, or give another --output folder"
+        )
+    return ""
 
 
 def describe(lesion: Segmentation, image: str, mask: str) -> MaskRow:

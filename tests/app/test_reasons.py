@@ -90,6 +90,8 @@ def test_those_that_are_hard_to_make() -> None:
         "a: stores PAM of DEPTH 4 and MAXVAL 255; save it as RGB",
         "a: stores its channels in bits of its own choice; save it as RGB",
         "a: stores white as zero in numbers of type float32; save it as RGB",
+        "a: has too long a name, since its results add an ending to it; rename it",
+        "a: b_segmentation.png, a file or folder in the output folder, is in the way of its results; ",
         "corrections cannot be saved (No space left on device): tell the operator of this server",
         "the folder of corrections is full: it holds 20000 pairs",
     ):

@@ -273,6 +273,28 @@ def test_the_output_folder_may_lie_in_the_input(folder: Path, model: Path) -> No
         segment([str(output)], SegmentOptions(model, output))
 
 
+def test_a_name_that_leaves_no_room_for_an_ending(folder: Path, model: Path) -> None:
+    name = f"{'b' * 251}.png"
+    PICTURE.save(folder / name)
+    said = f"{folder / name}: has too long a name, since its results add an ending to it; rename it"
+    assert run_through(folder, model) == {name: said}
+
+
+def test_a_folder_or_a_file_in_the_way_of_results(folder: Path, model: Path) -> None:
+    PICTURE.save(folder / "b.jpg")
+    output = folder.parent / "masks"
+    (output / "b_segmentation.png").mkdir(parents=True)
+    (folder / "a_segmentation.png").mkdir()
+    PICTURE.save(folder / "a_segmentation.png" / "c.png")
+    assert segment([str(folder)], SegmentOptions(model, output), threads=1) == 1
+    errors = {Path(row["image"]).name: row["error"] for row in rows(output / "errors.csv")}
+    for name, way in (("b.jpg", "b_segmentation.png"), ("c.png", "a_segmentation.png")):
+        assert (
+            f"{name}: {way}, a file or folder in the output folder, is in the way" in errors[name]
+        )
+    assert {Path(row["image"]).name for row in rows(output / "masks.csv")} == {"a.jpg", "z.png"}
+
+
 def test_the_output_folder_is_no_file(folder: Path, model: Path) -> None:
     before = (folder / "a.jpg").read_bytes()
     with pytest.raises(InputError, match=r"a\.jpg: is a file; give a folder"):
