@@ -22,11 +22,10 @@ import onnx
 import torch
 
 from export.graph import Deployable, Graph, rewrite
-from export.onnx_file import save_model
+from export.onnx_file import require_onnx_name, save_model
 from export.source import AS_TRAINED, ContractChanges, open_source
 from export.verify import load_samples, verify
 from inference.contract import METADATA_KEY, Contract
-from inference.errors import InputError
 from inference.files import replacing
 from inference.runtime.segmenter import Segmenter
 from training.networks.unet import Arch
@@ -54,11 +53,10 @@ def export_model(
         The largest difference in probability from torch.
 
     Raises:
-        InputError: the checkpoint cannot be opened, or `target` does not end in .onnx.
+        InputError: the checkpoint cannot be opened, or `target` has no name for an ONNX file.
         ParityError: the model computes something else; nothing was written.
     """
-    if target.suffix != ".onnx":
-        raise InputError(f"{target}: must end in .onnx; rename it")
+    require_onnx_name(target)
     network, contract = open_source(source, arch, recurrence, changes)
     contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
     model = build_model(Deployable(rewrite(network, graph, contract.size)), contract)

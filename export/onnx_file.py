@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
+from inference.files import require_text_name
 from inference.runtime.integrity import DIGEST_KEY, stamp_digest, verify_digest
 
 
@@ -52,8 +53,16 @@ def find_precision(model: onnx.ModelProto) -> Literal["INT8", "float16", ""]:
     return "float16" if TensorProto.FLOAT16 in types else ""
 
 
+def require_onnx_name(target: Path) -> None:
+    """Raises InputError unless `target` can be the name of an ONNX file, in every runtime."""
+    if target.suffix != ".onnx":
+        raise InputError(f"{target}: must end in .onnx; rename it")
+    require_text_name(target)
+
+
 def require_another_file(target: Path, source: Path) -> None:
     """Raises InputError unless `target` is an ONNX file other than `source`, however it is spelled."""
+    require_text_name(target)
     if target.suffix != ".onnx" or (target.exists() and target.samefile(source)):
         raise InputError(f"{target}: must end in .onnx and not be the source; rename it")
 

@@ -22,7 +22,7 @@ from export.atc import AtcOptions, Precision, atc_arguments, find_atc, find_soc_
 from export.onnx_file import read_onnx_file
 from inference.cli import run, say, warn
 from inference.errors import InputError
-from inference.files import replacing, write_bytes, write_json
+from inference.files import replacing, require_text_name, write_bytes, write_json
 
 FLOAT_ONLY = (
     ", and ATC reads only float32: it makes float16 itself, and INT8 comes from AMCT, which needs "
@@ -57,6 +57,7 @@ def to_om(
     """
     if target.suffix != ".om":
         raise InputError(f"{target}: must end in .om; rename it")
+    require_text_name(target)
     model, contract = read_onnx_file(source, FLOAT_ONLY)
     soc_version = find_soc_version() if soc_version == "auto" else soc_version
     options = AtcOptions(soc_version, batches, precision)

@@ -1,4 +1,4 @@
-"""Atomic writes: a file is complete, or not there at all."""
+"""Atomic writes: a file is complete, or not there at all; and names that every library takes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from inference.errors import InputError
 from inference.version import PROJECT
 
 # Machines may share the output folder, and a process id means nothing on another machine.
@@ -50,6 +51,17 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Writes a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def is_text(name: str) -> bool:
+    """False for a name with bytes that are no UTF-8."""
+    return not re.search("[\ud800-\udfff]", name)
+
+
+def require_text_name(path: Path) -> None:
+    """Raises InputError for a name that is not UTF-8: several libraries open no such files."""
+    if not is_text(str(path)):
+        raise InputError(f"{path}: has a name that is not UTF-8; rename it")
 
 
 def cache_folder() -> Path:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import cv2
 
 from inference.errors import InputError
+from inference.files import require_text_name
 
 MAX_BYTES = 2**28  # of a download
 MAX_SECONDS = 60.0  # for one download, from the request to the last byte
@@ -109,8 +110,7 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not is_text(str(path)):  # OpenCV dies of it
-            raise InputError(f"{path}: has a name that is not UTF-8; rename the video")
+        require_text_name(path)  # OpenCV dies of another
         self._capture = cv2.VideoCapture(str(path))
         self._next = 0
         self._lock = Lock()
@@ -144,11 +144,6 @@ class Video:
         if not read:
             raise InputError(f"{self.path}: frame {number} cannot be read; copy the video again")
         return cv2.imencode(".bmp", pixels)[1].tobytes()
-
-
-def is_text(name: str) -> bool:
-    """False for a name with bytes that are no UTF-8."""
-    return not re.search("[\ud800-\udfff]", name)
 
 
 @dataclass(frozen=True)

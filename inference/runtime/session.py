@@ -12,6 +12,7 @@ import numpy as np
 
 from inference.contract import METADATA_KEY, Contract
 from inference.errors import InputError
+from inference.files import is_text
 from inference.runtime.ascend import AscendModel
 from inference.runtime.integrity import check_output, require_signature, verify_digest
 from inference.runtime.providers import AUTO, ONNXRUNTIME, PROVIDER_HINTS, Provider
@@ -135,7 +136,9 @@ def open_onnxruntime(path: Path, threads: int, provider: Provider) -> Opened:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only; they are raised too
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=[name])
+        # It opens no names but text.
+        model = path if is_text(str(path)) else path.read_bytes()
+        session = onnxruntime.InferenceSession(model, options, providers=[name])
     except Exception as error:  # onnxruntime's errors have no public base class
         reason = str(error).strip().splitlines()[-1]
         kind, hint = (

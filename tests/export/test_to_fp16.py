@@ -56,6 +56,15 @@ def test_wrong_names_are_refused(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("convert", [to_fp16, to_int8])
+def test_names_that_are_no_utf_8_are_refused(
+    convert: Callable[..., object], model: Path, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="has a name that is not UTF-8; rename it"):
+        convert(model, tmp_path / os.fsdecode(b"z\xe4.onnx"), images=data / "valid")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("convert", [to_fp16, to_int8])
 def test_the_source_is_never_overwritten(
     convert: Callable[..., object], model: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -200,6 +200,12 @@ def test_atc_litters_nowhere(exported: Path, tmp_path: Path, atc: Path) -> None:
     assert {path.name for path in atc.iterdir()} == {"my om", "wrong"}
 
 
+def test_a_name_that_is_no_utf_8_is_refused(exported: Path, atc: Path) -> None:
+    with pytest.raises(InputError, match="has a name that is not UTF-8; rename it"):
+        to_om(exported, Path(os.fsdecode(b"z\xe4.om")), "Ascend310P3")
+    assert not list(atc.iterdir())
+
+
 def test_the_python_of_its_compiler(
     exported: Path, tmp_path: Path, atc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,8 @@ def test_files_that_are_no_checkpoint_are_named(tmp_path: Path, checkpoint: Path
         to_onnx(other, target)
     with pytest.raises(InputError, match=r"must end in \.onnx"):
         to_onnx(checkpoint, tmp_path / "model.om")
+    with pytest.raises(InputError, match="has a name that is not UTF-8; rename it"):
+        to_onnx(checkpoint, tmp_path / os.fsdecode(b"z\xe4.onnx"))
     with pytest.raises(InputError, match="--arch unet"):
         to_onnx(checkpoint, target, arch="unet")
     assert not target.exists()

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import InputError
-from inference.files import replacing, write_json
-from inference.images.sources import is_text
+from inference.files import is_text, replacing, write_json
 from inference.lock import Lock
 from inference.machine import usable_cores
 from training.config import TrainConfig

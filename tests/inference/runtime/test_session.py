@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -25,6 +26,13 @@ def test_cpu_is_onnxruntime(model: Path, images: np.ndarray) -> None:
     segmenter = Segmenter(model, threads=1, provider="cpu")
     assert segmenter.provider == "cpu"
     assert segmenter(images).shape == (3, 64, 64)
+
+
+def test_a_name_that_is_no_utf_8(model: Path, images: np.ndarray, tmp_path: Path) -> None:
+    other = tmp_path / os.fsdecode(b"z\xe4.onnx")
+    other.write_bytes(model.read_bytes())
+    expected = Segmenter(model, threads=1, provider="cpu")(images)
+    assert np.array_equal(Segmenter(other, threads=1, provider="cpu")(images), expected)
 
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt", "cann"])
