@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from inference.contract import METADATA_KEY, Contract
-from inference.errors import InputError
+from inference.errors import InputError, naming
 from inference.files import require_text_name
 from inference.runtime.integrity import DIGEST_KEY, stamp_digest, verify_digest
 
@@ -35,7 +35,8 @@ def read_onnx_file(path: Path, reason: str = "") -> tuple[onnx.ModelProto, Contr
     entries = {entry.key: entry.value for entry in model.metadata_props}
     if METADATA_KEY not in entries:
         raise InputError(f"{path}: has no contract; export it with `make export`")
-    contract = Contract.from_json(entries[METADATA_KEY])
+    with naming(path):
+        contract = Contract.from_json(entries[METADATA_KEY])
     if precision := find_precision(model):
         raise InputError(f"{path}: is {precision} already{reason}; give the float32 file")
     if contract.provenance.get("graph") == "winograd":

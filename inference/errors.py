@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(ValueError):
     """The user gave something that does not work: the message says what, the rule, and the fix."""
+
+
+@contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Puts the name of a file before what is said of its content."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
 
 
 class DamageError(ValueError):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inference.contract import Contract
-from inference.errors import InputError
+from inference.errors import InputError, naming
 from training import checkpoint
 from training.config import TrainConfig
 from training.networks import reference
@@ -53,7 +53,8 @@ def open_network(
         network, contract = build_network(loaded, path)
     elif reference.is_reference(weights := find_state_dict(loaded)):
         require_plain(weights, path)
-        network, contract = reference.convert(weights, recurrence)
+        with naming(path):
+            network, contract = reference.convert(weights, recurrence)
     else:
         raise InputError(
             f"{path}: neither a checkpoint of training.train nor a state dict of the public reference; "
@@ -73,7 +74,8 @@ def build_network(trained: dict[str, Any], path: Path) -> tuple[UNet, Contract]:
     Raises:
         InputError: the checkpoint is incomplete.
     """
-    contract = Contract.from_json(trained["contract"])
+    with naming(path):
+        contract = Contract.from_json(trained["contract"])
     try:
         config = trained["config"]
         network = UNet(config["arch"], config["width"], contract.mean, contract.std)

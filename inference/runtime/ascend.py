@@ -17,7 +17,7 @@ import numpy as np
 
 from inference.cann import source_cann
 from inference.contract import Contract
-from inference.errors import InputError
+from inference.errors import InputError, naming
 
 DYNAMIC_BATCH_INPUT = (
     "ascend_mbatch_shape_data"  # ATC's name for the input that takes the batch size
@@ -46,7 +46,8 @@ class AscendModel:
             raise InputError(f"{sidecar}: is missing; export.to_om writes it beside {path.name}")
         try:
             entries = json.loads(sidecar.read_text(encoding="utf-8"))
-            self.contract = Contract.from_json(json.dumps(entries["contract"]))
+            with naming(sidecar):
+                self.contract = Contract.from_json(json.dumps(entries["contract"]))
             self.batches = read_batches(entries["batches"])
             digest = entries.get("om_sha256")  # earlier releases did not write it
         except (ValueError, KeyError, TypeError) as error:

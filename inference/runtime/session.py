@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from inference.contract import METADATA_KEY, Contract
-from inference.errors import InputError
+from inference.errors import InputError, naming
 from inference.files import is_text
 from inference.runtime.ascend import AscendModel
 from inference.runtime.integrity import check_output, require_signature, verify_digest
@@ -84,7 +84,8 @@ def open_session(path: Path, threads: int = 0, provider: Provider = "auto") -> S
                 raise
     if opened.contract is None:
         raise InputError(f"{path}: has no contract; export it with `make export`")
-    contract = Contract.from_json(opened.contract)
+    with naming(path):
+        contract = Contract.from_json(opened.contract)
     require_signature(path, opened.inputs, opened.outputs, opened.sides, contract.size)
     return Session(check_output(path, opened.compute), contract, choice)
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from export.to_fp16 import to_fp16
 from export.to_int8 import to_int8
 from export.to_om import to_om
 from export.verify import ParityError
+from inference.contract import METADATA_KEY
 from inference.errors import InputError
 from inference.runtime.segmenter import Segmenter
 
@@ -80,6 +81,14 @@ def test_the_source_is_never_overwritten(
     with pytest.raises(InputError, match="not be the source"):
         convert(source, Path(os.path.relpath(source)), images=data / "valid")
     assert source.read_bytes() == model.read_bytes()
+
+
+def test_a_wrong_contract_names_its_file(model: Path, tmp_path: Path) -> None:
+    wrong = onnx.load(model)
+    helper.set_model_props(wrong, {METADATA_KEY: '{"size": 0}'})
+    onnx.save(wrong, tmp_path / "wrong.onnx")
+    with pytest.raises(InputError, match=r"wrong\.onnx: contract with size 0: must be above 0"):
+        to_fp16(tmp_path / "wrong.onnx", tmp_path / "fp16.onnx")
 
 
 def test_float16_is_converted_to_nothing(model: Path, data: Path, tmp_path: Path) -> None:

@@ -120,6 +120,25 @@ def test_a_checkpoint_that_contradicts_itself_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"last\.pt: weights do not fit the network") as error:
             open_network(path)
         assert "\n" not in str(error.value)
+    contract = '{"size": 32, "threshold": 2}'
+    checkpoint.save(path, {**make_checkpoint(last), "contract": contract})
+    with pytest.raises(InputError, match=r"last\.pt: contract with threshold 2: must be between"):
+        open_network(path)
+
+
+def test_a_weight_that_the_reference_lacks_names_the_file(tmp_path: Path) -> None:
+    theirs = ReferenceNetwork("attunet", 4).state_dict()
+    torch.save({**theirs, "other.weight": torch.zeros(1)}, tmp_path / "AttU_Net.pth")
+    with pytest.raises(
+        InputError, match=r"AttU_Net\.pth: weight other\.weight: unknown to the ref"
+    ):
+        open_network(tmp_path / "AttU_Net.pth")
+    del theirs["Conv_1x1.bias"]
+    torch.save(theirs, tmp_path / "AttU_Net.pth")
+    with pytest.raises(
+        InputError, match=r"AttU_Net\.pth: weights of attunet: .* 0 more are missing"
+    ):
+        open_network(tmp_path / "AttU_Net.pth")
 
 
 ODD: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {

@@ -126,7 +126,7 @@ def test_what_an_om_needs_is_said(om: Path, monkeypatch: pytest.MonkeyPatch) -> 
     odd = [f'{{"contract": {{"size": 16}}, "batches": {n}}}' for n in ("[]", "[0]", "1", '["1"]')]
     for text in ("{}", "[]", "no json", '{"contract": {"size": 0}, "batches": [1]}', *odd):
         sidecar.write_text(text)
-        with pytest.raises(InputError, match=r"not a sidecar|contract with size 0"):
+        with pytest.raises(InputError, match=r"model\.json: (not a sidecar|contract with size 0)"):
             Segmenter(om)
     sidecar.unlink()
     with pytest.raises(InputError, match=r"model\.json: is missing"):

@@ -90,7 +90,7 @@ def test_a_contract_that_lies(
 ) -> None:
     path = tmp_path / "odd.onnx"
     change(model, path, **changes)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=rf"odd\.onnx: {said}"):
         Segmenter(path, provider=provider)
 
 
