@@ -19,7 +19,7 @@ from inference.images.codecs.bmp import decode_bmp
 from inference.images.codecs.depth import to_bytes
 from inference.images.codecs.heic import decode_heic
 from inference.images.codecs.jpeg import Header, decode_jpeg
-from inference.images.codecs.netpbm import decode_netpbm, is_netpbm
+from inference.images.codecs.netpbm import decode_netpbm, is_netpbm, read_maxval
 from inference.images.codecs.orientation import read_prefixed, turn, turn_avif
 from inference.images.codecs.tiff import ANY, decode_tiff, is_tiff
 from inference.images.formats import (
@@ -249,7 +249,7 @@ def decode_colours(path: Source, encoded: Encoded, scale: int = 1) -> np.ndarray
     """Decodes to (H, W, 3) uint8 BGR, upright; a JPEG at 1/`scale` of its size."""
     pixels = decode(path, encoded, scale)
     try:
-        pixels = to_bytes(pixels)
+        pixels = to_bytes(pixels, read_maxval(encoded.data))
     except ValueError as error:
         raise InputError(f"{path}: {error}; save it with 8 bits") from error
     return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if pixels.ndim == 2 else pixels

@@ -53,6 +53,36 @@ def test_text_reaches_up_to_255(tmp_path: Path) -> None:
     assert np.abs(read_image(tmp_path / "a.ppm") - levels * 2.55).max() < 1.5
 
 
+@pytest.mark.parametrize("largest", [300, 511, 1000, 40000])
+def test_more_than_8_bits_reach_up_to_255(largest: int, tmp_path: Path) -> None:
+    levels = np.rint((PICTURE // 2) * (largest / 255)).astype(
+        np.uint16
+    )  # as dark as a photo may be
+    expected = levels * (255 / largest)
+    text = tmp_path / "b.ppm"
+    text.write_text(f"P3\n64 48\n{largest}\n" + " ".join(map(str, levels.ravel().tolist())) + "\n")
+    for path in (
+        write(tmp_path / "a.ppm", "P6", levels.byteswap(), largest),
+        write_pam(tmp_path / "a.pam", "RGB", levels.byteswap(), largest),
+        text,
+    ):
+        assert np.abs(read_image(path) - expected).max() < 0.51
+
+
+@pytest.mark.parametrize("largest", [1023, 4095, 65535])
+def test_bits_that_cameras_use_are_those_in_use(largest: int, tmp_path: Path) -> None:
+    levels = PICTURE.astype(np.uint16) * 4 + 3
+    path = write(tmp_path / "a.ppm", "P6", levels.byteswap(), largest)
+    assert np.array_equal(read_image(path), PICTURE)
+
+
+def test_masks_of_more_than_8_bits_stay(tmp_path: Path) -> None:
+    mask = (PICTURE[..., 1] < 120).astype(np.uint16)
+    for lesion, expected in ((1, 1), (255, 255), (1000, 255)):
+        path = write(tmp_path / "a.pgm", "P5", (mask * lesion).byteswap(), 1000)
+        assert np.array_equal(read_levels(path), mask * expected)
+
+
 def test_masks_of_0_and_1_stay(tmp_path: Path) -> None:
     mask = (PICTURE[..., 1] < 120).astype(np.uint8)
     assert np.array_equal(read_levels(write(tmp_path / "a.pgm", "P5", mask, 1)), mask)
