@@ -80,16 +80,20 @@ def write_rows_once(
     Raises:
         InputError: it is not; `otherwise` says what that means.
     """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    data = text.getvalue().encode("utf-8", "surrogateescape")
+    data = "".join(map(format_row, (columns, *rows))).encode("utf-8", "surrogateescape")
     if path.exists():
         if path.read_bytes() != data:
             raise InputError(otherwise)
         return
     write_bytes(path, data)
+
+
+def format_row(row: Sequence[object]) -> str:
+    """A line of a CSV file, which ends in a line feed; cells with a carriage return are quoted too."""
+    text = io.StringIO(newline="")
+    # Up to Python 3.12, csv quotes a carriage return only if lines end in one.
+    csv.writer(text, lineterminator="\r\n").writerow(row)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def image_of(cell: str) -> str:

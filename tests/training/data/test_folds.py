@@ -114,7 +114,7 @@ def test_too_many_folds_leave_nothing_behind(raw: Path, tmp_path: Path) -> None:
 
 
 def test_folds_of_any_names(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("a\u2028b", "a\nb", " a ", "l\udce4sion")
+    names = ("a\u2028b", "a\nb", "a\rb", " a ", "l\udce4sion")
     for number, name in enumerate(names):
         (copy / IMAGES / f"SYNTH_{number:07}.jpg").rename(copy / IMAGES / f"{name}.jpg")
         mask = copy / MASKS / f"SYNTH_{number:07}_segmentation.png"

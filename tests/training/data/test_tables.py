@@ -135,7 +135,7 @@ def test_names_in_tables_that_match_no_image_are_counted(
     assert "split.csv: 1 names match no image, the first is 'more'; " in said
 
 
-STRANGE = ["a\u2028b", "a\x85b", "a\nb", " a ", 'a"b', "l\udce4sion", "ä"]
+STRANGE = ["a\u2028b", "a\x85b", "a\nb", "a\rb", "a\r\nb", "a\r", " a ", 'a"b', "l\udce4sion", "ä"]
 
 
 def test_own_tables_are_read_as_they_were_written(tmp_path: Path) -> None:
