@@ -21,6 +21,8 @@ from inference.errors import InputError
 from training import checkpoint
 from training.weights import open_network
 
+OTHER_FILE = "free some space, or give another --out"
+
 
 def average(
     sources: Annotated[
@@ -53,7 +55,7 @@ def average(
     }
     averaged = {"averaged": [path.as_posix() for path in sources], "out": out.as_posix()}
     entries = {name: records[-1][name] for name in ("config", "contract")}
-    checkpoint.save(out, {**entries, **averaged, "weights": weights})
+    checkpoint.save(out, {**entries, **averaged, "weights": weights}, OTHER_FILE)
     say(f"{out}: the mean of {len(sources)} checkpoints")
 
 

@@ -20,13 +20,14 @@ from inference.files import replacing
 
 SEAL = re.compile(rb"crc32:([0-9a-f]{8})")  # the comment of the archives that we write
 SEAL_SIZE = 14
+RESUME = "the previous checkpoint is kept: free some space and continue with --resume"  # a run
 
 
-def save(path: Path, checkpoint: dict[str, Any]) -> None:
+def save(path: Path, checkpoint: dict[str, Any], fix: str = RESUME) -> None:
     """Writes a checkpoint atomically, its tensors moved to the CPU.
 
     Raises:
-        InputError: the disk is full, or the folder is read-only.
+        InputError: the disk is full, or the folder is read-only; `fix` says what helps.
     """
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -36,10 +37,7 @@ def save(path: Path, checkpoint: dict[str, Any]) -> None:
             os.fsync(file.fileno())  # on the disk before it replaces the previous one
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: cannot be written ({reason}); the previous checkpoint is kept: free some space and "
-            "continue with --resume"
-        ) from error
+        raise InputError(f"{path}: cannot be written ({reason}); {fix}") from error
 
 
 def seal(path: Path) -> None:

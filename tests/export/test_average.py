@@ -1,3 +1,5 @@
+import errno
+import os
 import shlex
 from pathlib import Path
 
@@ -52,6 +54,19 @@ def test_its_recipe_ends_with_the_command_that_made_it(
     first, second, last = describe_recipe(mean).splitlines()
     assert [first, second] == describe_recipe(runs[1]).splitlines()
     assert shlex.split(last)[2:] == ["export.average", *map(str, runs), "--out", str(mean)]
+
+
+def test_a_full_disk_is_a_line_that_fits(
+    runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    said = r"mean\.pt: cannot be written \(.*No space left.*\); free some space, or give another --out$"
+    with pytest.raises(InputError, match=said):
+        average(runs, tmp_path / "mean.pt")
+    assert not list(tmp_path.glob("*mean*"))
 
 
 def test_other_networks_and_single_ones_are_refused(
