@@ -22,7 +22,7 @@ import onnx
 import torch
 
 from export.graph import Deployable, Graph, rewrite
-from export.onnx_file import require_onnx_name, save_model
+from export.onnx_file import require_target, save_model
 from export.source import AS_TRAINED, ContractChanges, open_source
 from export.verify import load_samples, verify
 from inference.contract import METADATA_KEY, Contract
@@ -53,10 +53,10 @@ def export_model(
         The largest difference in probability from torch.
 
     Raises:
-        InputError: the checkpoint cannot be opened, or `target` has no name for an ONNX file.
+        InputError: the checkpoint cannot be opened, or `target` cannot be an ONNX file.
         ParityError: the model computes something else; nothing was written.
     """
-    require_onnx_name(target)
+    require_target(target)
     network, contract = open_source(source, arch, recurrence, changes)
     contract = dataclasses.replace(contract, provenance={**contract.provenance, "graph": graph})
     model = build_model(Deployable(rewrite(network, graph, contract.size)), contract)

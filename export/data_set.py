@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+from inference.errors import InputError
 from inference.scoring.pairs import Pairs, find_pairs
-from training.data.tables import read_own_rows
+from training.data.layout import MANIFEST
+from training.data.tables import format_row, read_own_rows
 
 
 def read_manifest(data: Path) -> list[dict[str, str]]:
-    """The lines of a data set's manifest.csv."""
-    return read_own_rows(data / "manifest.csv", "name", "source", "split")
+    """The lines of a data set's manifest.csv.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    manifest = data / MANIFEST
+    if not manifest.is_file():
+        raise InputError(
+            f"{data}: holds no {MANIFEST}; give a data set, a folder that training.prepare wrote"
+        )
+    return read_own_rows(manifest, "name", "source", "split")
 
 
 def find_split(data: Path, source: str, split: str) -> Pairs:
@@ -33,6 +43,4 @@ def write_splits(path: Path, manifest: list[dict[str, str]]) -> None:
     """Name and split of every image: name,split."""
     splits = {row["name"]: row["split"] for row in manifest}
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("name", "split"))
-        writer.writerows(sorted(splits.items()))
+        file.writelines(map(format_row, (("name", "split"), *sorted(splits.items()))))

@@ -54,18 +54,22 @@ def find_precision(model: onnx.ModelProto) -> Literal["INT8", "float16", ""]:
     return "float16" if TensorProto.FLOAT16 in types else ""
 
 
-def require_onnx_name(target: Path) -> None:
-    """Raises InputError unless `target` can be the name of an ONNX file, in every runtime."""
-    if target.suffix != ".onnx":
-        raise InputError(f"{target}: must end in .onnx; rename it")
+def require_target(target: Path, suffix: Literal[".onnx", ".om"] = ".onnx") -> None:
+    """Raises InputError unless `target` can be a model file that every runtime opens."""
+    if target.suffix != suffix:
+        raise InputError(f"{target}: must end in {suffix}; rename it")
+    if target.is_dir():
+        raise InputError(f"{target}: is a folder; give the name of a file, or delete the folder")
+    if target.parent.exists() and not target.parent.is_dir():
+        raise InputError(f"{target}: {target.parent} is a file, not a folder; give another name")
     require_text_name(target)
 
 
 def require_another_file(target: Path, source: Path) -> None:
-    """Raises InputError unless `target` is an ONNX file other than `source`, however it is spelled."""
-    require_text_name(target)
-    if target.suffix != ".onnx" or (target.exists() and target.samefile(source)):
-        raise InputError(f"{target}: must end in .onnx and not be the source; rename it")
+    """Raises InputError unless `target` is a file to write other than `source`, however it is spelled."""
+    require_target(target)
+    if target.exists() and target.samefile(source):
+        raise InputError(f"{target}: must not be the source; rename it")
 
 
 def record_precision(

@@ -18,14 +18,14 @@ def describe_recipe(checkpoint: Path) -> str:
     """The commands that trained a checkpoint: its own, after those of the checkpoints it learnt from.
 
     Raises:
-        InputError: a checkpoint that it learnt from is no longer there.
+        InputError: it is no checkpoint, or one that it learnt from is no longer there.
     """
     return "\n".join(list_commands(checkpoint, checkpoint))
 
 
 def list_commands(checkpoint: Path, last: Path) -> list[str]:
     """The commands that trained `checkpoint`, each once, in an order that works; `last` is for errors."""
-    if not checkpoint.is_file():
+    if checkpoint != last and not checkpoint.is_file():
         raise InputError(
             f"{checkpoint}: no such file, but {last} learnt from it; run this in the folder "
             "where the training was started"

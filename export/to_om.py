@@ -19,10 +19,9 @@ from tyro.conf import Positional, arg
 
 from export.aipp import aipp_config, cut_normalisation
 from export.atc import AtcOptions, Precision, atc_arguments, find_atc, find_soc_version, run_atc
-from export.onnx_file import read_onnx_file
+from export.onnx_file import read_onnx_file, require_target
 from inference.cli import run, say, warn
-from inference.errors import InputError
-from inference.files import replacing, require_text_name, write_bytes, write_json
+from inference.files import replacing, write_bytes, write_json
 
 FLOAT_ONLY = (
     ", and ATC reads only float32: it makes float16 itself, and INT8 comes from AMCT, which needs "
@@ -55,9 +54,7 @@ def to_om(
             the PATH. Before 9.0, CANN needs NumPy below 2 there, which this project cannot run with.
         dry_run: Print ATC's command and write nothing; needs no CANN.
     """
-    if target.suffix != ".om":
-        raise InputError(f"{target}: must end in .om; rename it")
-    require_text_name(target)
+    require_target(target, ".om")
     model, contract = read_onnx_file(source, FLOAT_ONLY)
     soc_version = find_soc_version() if soc_version == "auto" else soc_version
     options = AtcOptions(soc_version, batches, precision)

@@ -104,6 +104,16 @@ def test_a_recipe_that_began_with_imagenet_ends_there(
     assert "--init imagenet --arch attunet_lite0" in command
 
 
+def test_what_is_no_checkpoint_or_data_set_is_named(
+    data: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, checkpoint = tmp_path / "small.onnx", runs[1] / "best.pt"
+    with pytest.raises(InputError, match=f"{tmp_path}: no such checkpoint; give best.pt"):
+        write_card(model, tmp_path, data)
+    with pytest.raises(InputError, match=f"{tmp_path}: holds no manifest.csv; give a data set"):
+        write_card(model, checkpoint, tmp_path)
+
+
 def test_make_weights_is_the_recipe_of_the_card() -> None:
     told = subprocess.run(
         ["make", "-n", "weights", "DATA=data"], cwd=ROOT, capture_output=True, text=True, check=True

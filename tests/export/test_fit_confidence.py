@@ -90,4 +90,7 @@ def test_nothing_is_written_when_one_file_cannot_be(
     for also, message in (("gone.onnx", "no such model file"), ("b.om", "must end in .onnx")):
         with pytest.raises(InputError, match=message):
             fit_confidence(tmp_path / "a.onnx", data, also=(tmp_path / also,), threads=1)
+    for wrong in (tmp_path, tmp_path / "a.onnx", tmp_path / "gone"):
+        with pytest.raises(InputError, match=f"{wrong}: holds no manifest.csv; give a data set"):
+            fit_confidence(tmp_path / "a.onnx", wrong, threads=1)
     assert (tmp_path / "a.onnx").read_bytes() == before and len(list(tmp_path.iterdir())) == 1

@@ -138,6 +138,11 @@ def test_files_that_are_no_checkpoint_are_named(tmp_path: Path, checkpoint: Path
         to_onnx(checkpoint, tmp_path / "model.om")
     with pytest.raises(InputError, match="has a name that is not UTF-8; rename it"):
         to_onnx(checkpoint, tmp_path / os.fsdecode(b"z\xe4.onnx"))
+    with pytest.raises(InputError, match=r"best\.pt is a file, not a folder; give another name"):
+        to_onnx(checkpoint, checkpoint / "model.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(InputError, match=r"folder\.onnx: is a folder; give the name of a file"):
+        to_onnx(checkpoint, tmp_path / "folder.onnx")
     with pytest.raises(InputError, match="--arch unet"):
         to_onnx(checkpoint, target, arch="unet")
     assert not target.exists()
