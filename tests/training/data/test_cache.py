@@ -30,15 +30,21 @@ def data(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, name: str, folder: Path, code: int) -> None:
-    """Makes os.NAME fail below a folder as it does on a disk that must not be written."""
-    real: Callable[..., object] = getattr(os, name)
+    """Makes os.NAME and Path.NAME fail below a folder as on a disk that must not be written."""
 
-    def refuse(path: Path, *rest: object, **options: object) -> object:
-        if Path(path).is_relative_to(folder):
-            raise OSError(code, os.strerror(code), str(path))
-        return real(path, *rest, **options)
+    def fail(real: Callable[..., object]) -> Callable[..., object]:
+        def refuse(path: Path, *rest: object, **options: object) -> object:
+            if Path(path).is_relative_to(folder):
+                raise OSError(code, os.strerror(code), str(path))
+            return real(path, *rest, **options)
 
-    monkeypatch.setattr(os, name, refuse)
+        return refuse
+
+    for owner in (
+        os,
+        Path,
+    ):  # pathlib of Python 3.10 keeps functions of os from when it was imported
+        monkeypatch.setattr(owner, name, fail(getattr(owner, name)))
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
