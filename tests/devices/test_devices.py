@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from tests.devices.walks import WALKS
 from tests.source_tree import ROOT
+from training.networks.blocks import Upsample
 from training.records.run_folder import read_metrics
 
 FOUND = torch.accelerator.current_accelerator(check_available=True)
@@ -35,6 +37,13 @@ def test_training_does_what_it_must(
     walk: Callable[[str, Path, Path], None], deterministic: None, data: Path, tmp_path: Path
 ) -> None:
     walk(KIND, data, tmp_path)
+
+
+def test_upsampling_stays_in_half_precision() -> None:
+    x = torch.rand(1, 2, 4, 4, device=KIND)
+    with torch.autocast(KIND, torch.float16):
+        assert Upsample()(x.half()).dtype == torch.float16
+        assert torch.equal(Upsample()(x), interpolate(x, scale_factor=2))
 
 
 def test_two_ranks_agree_with_one(data: Path, tmp_path: Path) -> None:
