@@ -116,40 +116,43 @@ def measure_row(
 
     Nothing for what does not run; the CPU has one batch size, since its memory is the machine's.
     """
-    largest = 0
-    speed, megabytes = 0.0, 0
-    while found := time_steps(row, kind, width, size, 2 * largest or batch, rounds):
-        largest = 2 * largest or batch
-        speed, megabytes = found
-        if largest == batch:
-            yield batch, speed, megabytes or ""
-        if kind == "cpu":
-            return
-    if largest > batch:
-        yield largest, speed, megabytes
+    found = time_steps(row, kind, width, size, batch, WARM_UP, rounds)
+    if not found:
+        return
+    yield batch, found[0], found[1] or ""
+    largest = batch
+    while kind != "cpu" and time_steps(row, kind, width, size, 2 * largest, 2, 0):
+        largest *= 2
+    if largest > batch and (found := time_steps(row, kind, width, size, largest, WARM_UP, rounds)):
+        yield largest, found[0], found[1]
 
 
 def time_steps(
-    row: Row, kind: str, width: int, size: int, batch: int, rounds: int
+    row: Row, kind: str, width: int, size: int, batch: int, warm_up: int, rounds: int
 ) -> tuple[float, int] | None:
     """Images/s, the median of the rounds, and peak memory in MB; None if it does not run."""
     images = torch.randint(256, (batch, size, size, 3), dtype=torch.uint8)
     masks = torch.randint(2, (batch, size, size), dtype=torch.uint8)
-    seconds = []
+    rates = []
+    peak_memory(kind)  # of an attempt before, which may have failed
     try:
         step = row.make(kind, width, batch)
-        for number in range(WARM_UP + rounds * STEPS):
-            if number >= WARM_UP and (number - WARM_UP) % STEPS == 0:
-                synchronise(kind)
-                seconds.append(time.perf_counter())
+        for _ in range(warm_up):
             step(images, masks)
+        for _ in range(rounds):
+            synchronise(kind)
+            began = time.perf_counter()
+            for _ in range(STEPS):
+                step(images, masks)
+            synchronise(kind)
+            rates.append(batch * STEPS / (time.perf_counter() - began))
         synchronise(kind)
-        seconds.append(time.perf_counter())
-    except (RuntimeError, InputError) as error:  # out of memory, or not to be had on the device
+    except torch.OutOfMemoryError:
+        return None
+    except (RuntimeError, InputError) as error:  # not to be had on the device
         warn(f"{row.what} {row.level} {row.half}, batch {batch}: {str(error).splitlines()[0]}")
         return None
-    rates = [batch * STEPS / (end - begin) for begin, end in itertools.pairwise(seconds)]
-    return statistics.median(rates), peak_memory(kind)
+    return statistics.median(rates or [0.0]), peak_memory(kind)
 
 
 def synchronise(kind: str) -> None:
@@ -170,8 +173,9 @@ def peak_memory(kind: str) -> int:
 
 
 def measure_peak(device: torch.device, half: str) -> float:
-    """GFLOP/s of a large matrix product."""
+    """GFLOP/s of a large matrix product; in float32 with TF32 if convolutions compute with it."""
     side = 512 if device.type == "cpu" else 8192
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
     factor = torch.randn(side, side, device=device).to(DTYPES.get(half, torch.float32))
     rates = []
     for _ in range(5):
