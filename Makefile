@@ -114,12 +114,24 @@ reproduce: .venv/base  ## score the shipped models on images of RAW they never s
 
 # DATA holds the crops and the whole frames (training.prepare --also).
 lesions = $(RUN) training.train --data $(data) --arch attunet_lite0 --width 12 --opt-level O1 $(ARGS)
-weights: .venv/installed  ## train the shipped model on DATA; three hours on a CPU
+wide = --size 192 --augmentation wide --opt-level O0
+lite2 = $(lesions) --arch attunet_lite2 --width 16 $(wide) --lr 1e-3
+teacher = $(lite2) --init runs/lite2/best.pt --epochs 28 --batch-size 64
+student = $(lesions) --init runs/mean.pt $(wide) --epochs 14 --batch-size 64 --lr 1e-3 --teachers $(foreach n,1 2 3,runs/teacher$(n)/best.pt)
+weights: .venv/installed  ## train the shipped model on DATA; half an hour on a GPU, most of a day on a CPU
 	$(lesions) --out runs/128 --init imagenet --size 128 --epochs 20 --lr 1e-3
 	$(lesions) --out runs/192 --init runs/128/best.pt --size 192 --epochs 18 --lr 5e-4
-	$(lesions) --out runs/wide --init runs/192/best.pt --size 192 --augmentation wide --epochs 8 --lr 5e-4 --opt-level O0
-	$(lesions) --out runs/wide1 --init runs/192/best.pt --size 192 --augmentation wide --epochs 8 --lr 5e-4 --opt-level O0 --seed 1
+	$(lesions) --out runs/wide --init runs/192/best.pt $(wide) --epochs 8 --lr 5e-4
+	$(lesions) --out runs/wide1 --init runs/192/best.pt $(wide) --epochs 8 --lr 5e-4 --seed 1
 	$(RUN) export.average runs/192/best.pt runs/wide/best.pt runs/wide1/best.pt --out runs/mean.pt
+	$(lite2) --out runs/lite2 --init imagenet --epochs 8
+	$(teacher) --out runs/teacher1 --seed 1
+	$(teacher) --out runs/teacher2 --seed 2
+	$(teacher) --out runs/teacher3 --seed 3
+	$(student) --out runs/student0
+	$(student) --out runs/student1 --teacher-share 0.75 --seed 1
+	$(student) --out runs/student2 --teacher-share 1 --seed 2
+	$(RUN) export.average runs/192/best.pt $(foreach n,0 1 2,runs/student$(n)/best.pt) --out runs/attunet_lite0.pt
 
 int8: .venv/installed  ## MODEL or model.onnx -> -int8.onnx, calibrated and checked on the validation images of DATA
 	$(RUN) export.to_int8 $(call path,$(onnx)) $(call path,$(onnx:.onnx=-int8.onnx)) --images $(data)/valid --masks $(data)/valid_GT $(ARGS)
