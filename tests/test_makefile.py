@@ -251,11 +251,18 @@ def test_names_of_what_is_written(folder: Path) -> None:
     assert (source, target) == ("my.onnx", "my-int8.onnx")
     ((*_, source, target),) = (call[:5] for call in record("om", MODEL="my.onnx"))
     assert (source, target) == ("my.onnx", "my.om")
-    *trainings, average = record("weights")
-    written = [f"{call[call.index('--out') + 1]}/best.pt" for call in trainings]
-    starts = [call[call.index("--init") + 1] for call in trainings]
-    assert starts == ["imagenet", written[0], written[1], written[1]]
-    assert average[2:6] == ("export.average", *written[1:])
+    written = ["imagenet"]
+    for command in record("weights"):
+        out = command.index("--out")
+        learns = [command[place + 1] for place, word in enumerate(command) if word == "--init"]
+        if "--teachers" in command:
+            learns += command[command.index("--teachers") + 1 :][:3]
+        learns += command[3:out] if command[2] == "export.average" else ()
+        assert learns and set(learns) <= {*written}, "of what an earlier command wrote"
+        written.append(
+            command[out + 1] if command[2] == "export.average" else f"{command[out + 1]}/best.pt"
+        )
+    assert len({*written}) == len(written) and written[-1] == "runs/attunet_lite0.pt"
     assert (call := record("train-2p")[0])[call.index("--out") + 1] == "runs/2p-full"
     assert (call := record("perf-2p")[0])[call.index("--out") + 1] == "runs/2p-perf"
     assert (call := record("train")[0])[call.index("--out") + 1] == "runs/latest"

@@ -127,9 +127,9 @@ def test_make_weights_is_the_recipe_of_the_card() -> None:
         ]
         for text in (told.stdout, card)
     )
-    assert made == written and len(made) == 4
-    last = re.search(r"-m (export\.average .*)", told.stdout)
-    assert last and f"python -m {last[1]}\n" in card
+    assert made == written and len(made) == 11
+    averages = re.findall(r"-m (export\.average .*)", told.stdout)
+    assert len(averages) == 2 and all(f"python -m {each}\n" in card for each in averages)
 
 
 def test_a_command_is_whole() -> None:
