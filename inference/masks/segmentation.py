@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from inference.contract import UNFITTED, Contract
 from inference.images.pixels import Source, read_image, resize
 from inference.masks.confidence import expect_jaccard, find_strangeness
-from inference.masks.drawing import draw_outline
+from inference.masks.drawing import draw_outline, fit
 from inference.masks.formats.registry import find_format
 from inference.masks.morphometry import Measures, measure_lesion
 from inference.masks.postprocess import find_lesion
@@ -25,10 +26,12 @@ CAUTIONS: dict[Caution, str] = {
     "not a lesion": "does not look like a dermoscopic photo of a lesion",
 }
 
+SHOWN = 512  # pixels of the longer side, at most, in a notebook
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
-    """One segmented image.
+    """One segmented image. Notebooks show it with its outline.
 
     Attributes:
         source: the image: its file, or (H, W, 3) uint8 RGB pixels.
@@ -50,6 +53,21 @@ class Segmentation:
     mm_per_pixel: float | None = None
     models: tuple[str, ...] = ()
     keep_identity: bool = False
+
+    def __repr__(self) -> str:
+        source = "an array" if isinstance(self.source, np.ndarray) else self.source
+        share = self.lesion.area / (self.height * self.width)
+        expected = self.expected_jaccard
+        return (
+            f"<Segmentation of {source}: {self.width} x {self.height} pixels, lesion {share:.1%}"
+            + ("" if expected is None else f", expected Jaccard {expected:.2f}")
+            + (", to be checked>" if self.needs_check else ">")
+        )
+
+    def _repr_png_(self) -> bytes:
+        drawn = self.overlay()
+        shown = fit(drawn, SHOWN) if max(drawn.shape) > SHOWN else drawn
+        return cv2.imencode(".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))[1].tobytes()
 
     @cached_property
     def lesion(self) -> RunLengths:

@@ -24,7 +24,7 @@ Image = str | Path | bytes | np.ndarray | Source
 
 
 class Segmenter:
-    """An exported model, opened.
+    """An exported model, opened. Pickled, it is opened again, as for the processes of a pool.
 
     Args:
         path: model.onnx, as `make export` writes it, or model.om with its model.json beside it.
@@ -56,6 +56,7 @@ class Segmenter:
     ) -> None:
         if threshold is not None and not 0 < threshold < 1:
             raise InputError(f"--threshold {threshold}: must be between 0 and 1, as in 0.4")
+        self._arguments = path, threads, provider, ensemble, tta, threshold
         self.path = Path(path)
         first = open_session(self.path, threads, provider)
         self.provider, self.contract = first.provider, first.contract
@@ -71,6 +72,9 @@ class Segmenter:
             self._compute = partial(average_models, computes)
         if tta:
             self._compute = partial(average_flips, self._compute)
+
+    def __reduce__(self) -> tuple[type[Segmenter], tuple[Any, ...]]:
+        return Segmenter, self._arguments
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Runs the model on a batch.
@@ -89,7 +93,8 @@ class Segmenter:
         """Segments one image of any size.
 
         Args:
-            image: an image file's path, its bytes, or (H, W, 3) uint8 RGB pixels.
+            image: an image file's path, its bytes, or (H, W, 3) uint8 RGB pixels: an array, or what numpy
+                makes one of, such as an RGB image of PIL.
 
         Raises:
             InputError: not an image, only a part of one, or one with too many pixels.
@@ -166,7 +171,8 @@ def as_source(image: Image) -> Source | np.ndarray:
         return Path(image)
     if isinstance(image, (bytes, bytearray, memoryview)):
         return Encoded(bytes(image))
-    if isinstance(image, np.ndarray):
+    if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
+        image = np.asarray(image)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise InputError(
                 f"an array of {image.dtype} with shape {image.shape}: must be uint8 RGB of shape "
@@ -176,7 +182,7 @@ def as_source(image: Image) -> Source | np.ndarray:
     if not hasattr(image, "read_bytes"):
         raise InputError(
             f"a {type(image).__name__}: must be a path, the bytes of an image file, or an (H, W, 3) "
-            "uint8 array"
+            "uint8 array; give one image at a time"
         )
     return image
 

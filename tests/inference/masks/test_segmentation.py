@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from inference.contract import Contract
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_levels, read_mask
 from inference.masks.formats.registry import FORMATS, find_format
-from inference.masks.segmentation import Segmentation
+from inference.masks.segmentation import SHOWN, Segmentation
 
 
 @pytest.fixture
@@ -44,6 +46,22 @@ def test_what_is_drawn_and_measured(lesion: Segmentation) -> None:
     assert lesion.measures.area_px == lesion.lesion.area == np.count_nonzero(lesion.mask)
     overlay = lesion.overlay()
     assert overlay.shape == (32, 48, 3) and (overlay != 200).any() and (lesion.image == 200).all()
+
+
+def test_a_notebook_shows_it(lesion: Segmentation, judged: Segmentation) -> None:
+    share = lesion.lesion.area / (32 * 48)
+    assert repr(lesion) == f"<Segmentation of an array: 48 x 32 pixels, lesion {share:.1%}>"
+    assert re.fullmatch(
+        r"<Segmentation of .*, expected Jaccard 0\.\d\d(, to be checked)?>", repr(judged)
+    )
+    named = dataclasses.replace(lesion, source=Path("a.jpg"))
+    assert repr(named).startswith("<Segmentation of a.jpg: ")
+    shown = cv2.imdecode(np.frombuffer(lesion._repr_png_(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert np.array_equal(shown, lesion.overlay())
+    image = np.full((900, 700, 3), 200, np.uint8)
+    large = dataclasses.replace(lesion, source=image, height=900, width=700)
+    shown = cv2.imdecode(np.frombuffer(large._repr_png_(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert shown is not None and shown.shape == (SHOWN, round(700 * SHOWN / 900), 3)
 
 
 @pytest.fixture

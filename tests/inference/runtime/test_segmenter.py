@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def test_the_model_that_ships_opens_from_any_folder(
         (b"text", "image of 4 bytes: is not an image"),
         (3, "a int: must be a path"),
         (None, "a NoneType: must be a path"),
+        ([np.zeros((4, 5, 3), np.uint8)], "a list: must .*; give one image at a time"),
     ],
 )
 def test_anything_else_is_refused_in_one_line(model: Path, given: Any, message: str) -> None:
@@ -98,3 +100,28 @@ def test_the_fingerprint_tells_what_masks_depend_on(model: Path) -> None:
     assert plain == Segmenter(str(model), 2, "cpu").fingerprint()
     assert plain != Segmenter(model, 1, "cpu", tta=True).fingerprint()
     assert plain != Segmenter(model, 1, "cpu", ensemble=(model,)).fingerprint()
+
+
+class Picture:
+    """What numpy makes an array of, as of PIL's images and torch's tensors."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.__array_interface__ = pixels.__array_interface__
+        self.pixels = pixels  # whose memory that is
+
+
+def test_what_numpy_takes_is_taken(model: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    segmenter = Segmenter(model, 1)
+    found, expected = segmenter.segment(Picture(pixels)), segmenter.segment(pixels)  # type: ignore[arg-type]
+    assert np.array_equal(found.probability, expected.probability)
+    with pytest.raises(InputError, match="must be uint8 RGB"):
+        segmenter.segment(Picture(pixels[..., 0].copy()))  # type: ignore[arg-type]
+
+
+def test_a_pickled_one_is_opened_again(model: Path, photo: Path) -> None:
+    segmenter = Segmenter(model, 1, "cpu", tta=True, threshold=0.3)
+    again = pickle.loads(pickle.dumps(segmenter))
+    assert again.fingerprint() == segmenter.fingerprint()
+    found = pickle.loads(pickle.dumps(again.segment))(photo)
+    assert np.array_equal(found.mask, segmenter.segment(photo).mask)
