@@ -34,7 +34,13 @@ from inference.machine import choose_threads
 from inference.models import SHIPPED, SPLITS, read_splits
 from inference.runtime.segmenter import Segmenter
 from inference.scoring.evaluation import score_model, score_predictions
-from inference.scoring.pairs import Pairs, find_pairs, index_masks, require_same_names
+from inference.scoring.pairs import (
+    Pairs,
+    find_pairs,
+    index_masks,
+    require_photos,
+    require_same_names,
+)
 from inference.scoring.table import make_doubt_table, make_table
 
 
@@ -81,6 +87,7 @@ def evaluate(
         require_same_names(pairs, predicted, images, predictions)
         scores = score_predictions(pairs, predicted, threads, mask_levels)
     else:
+        require_photos(pairs)
         if model is None:
             warn_of_training_images(pairs)
         segmenter = Segmenter(model or SHIPPED, threads, provider, ensemble, tta, threshold)

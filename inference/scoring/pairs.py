@@ -6,13 +6,17 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
+import numpy as np
+
 from inference.cli import escape_line, warn
 from inference.errors import InputError
 from inference.images.folders import PassedOver, describe_passed, find_images, list_images
 from inference.images.formats import EXTRA_SUFFIXES, bare_name
+from inference.images.pixels import read_image
 
 Pairs = dict[str, tuple[Path, Path]]  # name -> image, true mask
 
+NEAR, TWO_VALUED = 16, 0.99  # levels from black or white, and share of them in a mask, as JPEG too
 SUFFIXES = ("_segmentation", "_mask", "_lesion")  # of masks: of ISIC, of many, of PH2
 
 
@@ -38,6 +42,20 @@ def find_pairs(images: Path, masks: Path) -> Pairs:
         if path.resolve() == truths[name].resolve():
             raise InputError(f"{path}: is both image and mask; give the folder of the masks")
     return {name: (path, truths[name]) for name, path in names.items()}
+
+
+def require_photos(pairs: Pairs) -> None:
+    """Raises InputError if the first image is a mask or a map, which a model would be run on in vain."""
+    path = next(image for image, _ in pairs.values())
+    pixels = read_image(path)
+    grey = np.ptp(pixels, axis=2).max() == 0
+    dark, light = np.mean(pixels < NEAR), np.mean(pixels > 255 - NEAR)
+    two_valued = min(dark, light) > 0 and dark + light > TWO_VALUED
+    if grey and (two_valued or image_name(path) != pairing_name(path)):
+        raise InputError(
+            f"{path}: looks like a mask, not a photo; to score masks, give the folder of the photos, "
+            "that of the true masks, and --predictions MASKS"
+        )
 
 
 def warn_of_passed(folder: Path) -> None:

@@ -288,3 +288,24 @@ def test_a_faint_prediction_is_empty(labels: dict[str, Path], tmp_path: Path) ->
 def test_true_masks_are_no_predictions(labels: dict[str, Path]) -> None:
     with pytest.raises(InputError, match=r"--predictions .*255: is the folder of the true masks; "):
         evaluate(labels["images"], labels["255"], predictions=labels["255"] / ".." / "255")
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.jpg", "x_segmentation.png"])
+def test_masks_given_as_images_are_refused(tmp_path: Path, model: Path, name: str) -> None:
+    """A model that is run on them would score next to nothing, for no reason that one could see."""
+    truth = np.zeros((48, 64), bool)
+    truth[10:30, 10:40] = True
+    grey = np.where(truth, 230, 40) if "_" in name else truth * 255
+    write_image(tmp_path / "made" / name, np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2))
+    write_mask(tmp_path / "truths" / "x_segmentation.png", truth)
+    with pytest.raises(
+        InputError, match=r"x.*looks like a mask, not a photo; .*--predictions MASKS"
+    ):
+        evaluate(tmp_path / "made", tmp_path / "truths", model)
+
+
+def test_grey_and_black_photos_are_photos(tmp_path: Path, model: Path) -> None:
+    write_mask(tmp_path / "truths" / "x.png", np.eye(9, dtype=bool))
+    for level in (0, 100, 255):
+        write_image(tmp_path / "photos" / "x.png", np.full((9, 9, 3), level, np.uint8))
+        evaluate(tmp_path / "photos", tmp_path / "truths", model)
