@@ -87,6 +87,11 @@ def find_pairs(
     else:
         root, stems = common_folder(files), {pairing_name(path) for path in files}
         mask_files = [path for path in files if is_mask(path, root, stems, suffix)]
+        if files and not mask_files:
+            raise InputError(
+                f"{raw}: {len(files)} image files, of which none is named as a mask or in a folder of "
+                f"masks; supported layouts: {LAYOUTS}"
+            )
     image_files = set(files).difference(mask_files)
     mask_files = without_twins(mask_files)
     names = {pairing_name(path) for path in image_files}

@@ -149,3 +149,11 @@ def test_accented_names_from_macos_are_those_of_other_systems(copy: Path, tmp_pa
     assert names == [f"{composed}{number:07}" for number in range(30)]
     found = [pair.name for split in ("train", "valid", "test") for pair in find_split(data, split)]
     assert sorted(found) == names
+
+
+def test_folders_whose_names_say_nothing_are_named_with_the_cure(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{folder}/{name}.png" for folder in ("Bilder", "Masken") for name in "abc"))
+    with pytest.raises(InputError, match=r": 6 image files, of which none is .* --masks FOLDER"):
+        find_pairs(tmp_path)
+    pairs, alone = find_pairs(tmp_path / "Bilder", tmp_path / "Masken")
+    assert [pair.name for pair in pairs] == ["a", "b", "c"] and not alone
