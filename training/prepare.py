@@ -26,7 +26,7 @@ from inference.cli import run, say
 from inference.errors import InputError
 from inference.machine import usable_cores
 from training.data.annotations.reading import draw_annotations
-from training.data.cache import open_split
+from training.data.cache import open_split, remark_on_inversion
 from training.data.folds import make_folds, write_folds
 from training.data.inspection import count_rewritten, inspect_pairs
 from training.data.layout import MANIFEST, copy_files, plan_copies, refuse_strangers, require_apart
@@ -143,14 +143,16 @@ def prepare(
     if dealt:
         write_folds(data, dealt)
     copy_files(copies)
-    for name in dict.fromkeys(entry.split for entry in manifest):
+    prepared = [
         open_split(data, name, size, workers)
+        for name in dict.fromkeys(entry.split for entry in manifest)
+    ]
 
     console = Console(highlight=False, soft_wrap=True, color_system=None)
     with console.capture() as shown:
         console.print(summarize(manifest))
     say(shown.get().rstrip("\n"))  # names of sources hold any character
-    remarks = remark_on_splits(intact, manifest)
+    remarks = remark_on_splits(intact, manifest) + remark_on_inversion(prepared)
     for table, names in ((groups, set().union(*known_groups)), (split, set(own_splits))):
         if table:
             remarks += remark_on_strangers(table, names, found)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.cli import track
+from inference.cli import track, warn
 from inference.errors import InputError
 from inference.images.mask import LESION, MIN_SOFT_LEVELS, to_lesion
 from inference.images.mask_levels import MaskLevels
@@ -20,6 +20,8 @@ from inference.runtime.segmenter import Segmenter
 from inference.runtime.stream import Failure, map_ahead, segment_files
 from inference.scoring.pairs import Pairs
 from inference.scoring.summary import ImageCounts, count_image, summarise
+
+INVERTED = 0.5  # sensitivity and specificity together; a mask of all or nothing has 1
 
 
 def score_model(
@@ -47,6 +49,7 @@ def score_model(
             raise InputError(result.error)
         images.append(result)
     require_lesions([image.lesion for image in images], list(truths.values()))
+    warn_of_inversion(images)
     return summarise(list(pairs), images)
 
 
@@ -72,6 +75,7 @@ def score_predictions(
         mask_levels is None
     ):  # a model may find nothing anywhere: whoever states the levels is believed
         require_lesions([image.predicted for image in images], list(predicted.values()))
+    warn_of_inversion(images)
     return summarise(list(pairs), images)
 
 
@@ -104,6 +108,19 @@ def require_lesions(areas: Sequence[int], paths: Sequence[Path]) -> None:
         raise InputError(
             f"{paths[0].parent}: all {len(paths)} masks are empty, no value is above {LESION}; give "
             "masks of 0 and 255, or add --mask-levels 01 if 1 means lesion"
+        )
+
+
+def warn_of_inversion(images: Sequence[ImageCounts]) -> None:
+    """Says so if masks contradict each other nearly everywhere: Youden's index of all pixels near -1."""
+    pooled = np.sum([image.counts for image in images], axis=0)
+    true_positives, false_positives, false_negatives, true_negatives = pooled.tolist()
+    sensitivity = true_positives / max(1, true_positives + false_negatives)
+    specificity = true_negatives / max(1, true_negatives + false_positives)
+    if true_negatives + false_positives and sensitivity + specificity < INVERTED:
+        warn(
+            f"warning: sensitivity {sensitivity:.2f} and specificity {specificity:.2f} of all pixels: "
+            "one side looks inverted; lesion must be white (255) in all masks"
         )
 
 

@@ -309,3 +309,19 @@ def test_grey_and_black_photos_are_photos(tmp_path: Path, model: Path) -> None:
     for level in (0, 100, 255):
         write_image(tmp_path / "photos" / "x.png", np.full((9, 9, 3), level, np.uint8))
         evaluate(tmp_path / "photos", tmp_path / "truths", model)
+
+
+def test_inverted_masks_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = np.zeros((40, 60), bool)
+    truth[10:30, 20:40] = True
+    for number in range(3):
+        write_image(tmp_path / "photos" / f"{number}.png", np.full((40, 60, 3), 99, np.uint8))
+        write_mask(tmp_path / "truths" / f"{number}.png", truth)
+        write_mask(tmp_path / "good" / f"{number}.png", np.roll(truth, 2))
+        write_mask(tmp_path / "inverted" / f"{number}.png", ~truth)
+        write_mask(tmp_path / "all" / f"{number}.png", truth | True)
+    cases = (("good", "truths"), ("all", "truths"), ("truths", "inverted"), ("inverted", "truths"))
+    for made, truths in cases:
+        evaluate(tmp_path / "photos", tmp_path / truths, predictions=tmp_path / made)
+        error = capsys.readouterr().err
+        assert ("looks inverted; lesion must be white" in error) == ("inverted" in (made, truths))

@@ -15,6 +15,7 @@ import pytest
 
 from inference.errors import InputError
 from inference.images.pixels import read_image, read_mask, resize, resize_mask
+from inference.masks.png import write_mask
 from tests.source_tree import ROOT
 from tests.training.data.prepared import COUNTS, read_manifest, snapshot
 from training.data.cache import open_split
@@ -150,3 +151,14 @@ def test_a_source_may_have_a_name_that_stdout_cannot_show(raw: Path, tmp_path: P
         check=False,
     )
     assert done.returncode == 0 and r"l\xe4sion" in done.stdout.lower(), done.stderr
+
+
+def test_inverted_masks_are_noticed(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare(copy, tmp_path / "data", size=32) == 0
+    assert "inverted" not in capsys.readouterr().out
+    for path in (copy / MASKS).iterdir():
+        write_mask(path, ~read_mask(path))
+    assert prepare(copy, tmp_path / "inverted", size=32) == 0
+    assert "they look inverted; lesion must be white" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -224,3 +224,21 @@ def load_pair(pair: Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Reads a pair and resizes it: (S, S, 3) uint8 RGB, and (S, S) uint8, 0 or 1."""
     image = read_resized(pair.image, size)
     return image.pixels, resize_mask(read_lesion(pair.mask, image.height, image.width), size)
+
+
+def remark_on_inversion(splits: Sequence[Split]) -> list[str]:
+    """A line if most masks are lesion along the border of the image, and less so in its middle."""
+    inverted = count = 0
+    for split in splits:
+        for row in range(len(split)):
+            mask = split.masks[row]
+            edge = np.concatenate((mask[0], mask[-1], mask[:, 0], mask[:, -1])).mean()
+            third = len(mask) // 3
+            inverted += bool(edge > 0.5 and mask[third:-third, third:-third].mean() < edge)
+            count += 1
+    if 2 * inverted <= count:
+        return []
+    return [
+        f"{inverted} of {count} masks are lesion along the border and less in the middle: they look "
+        "inverted; lesion must be white (255), skin black"
+    ]

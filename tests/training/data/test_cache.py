@@ -16,7 +16,7 @@ from inference.images.pixels import read_mask, resize_mask
 from inference.images.write import write_image
 from inference.masks.png import write_mask
 from training.data import cache
-from training.data.cache import open_split
+from training.data.cache import Split, open_split, remark_on_inversion
 from training.prepare import prepare
 
 
@@ -194,3 +194,16 @@ def test_masks_of_a_hand_made_data_set_are_checked(copy: Path, tmp_path: Path) -
     write_image(data / "test_GT" / f"{name}_segmentation.png", np.full((96, 128), 7, np.uint8))
     with pytest.raises(InputError, match="mask has the value 7"):
         open_split(data, "test", 32)
+
+
+def test_inverted_masks_are_noticed() -> None:
+    masks = np.zeros((5, 12, 12), np.uint8)
+    masks[:, 3:9, 4:9] = 1
+    masks[0] = 1  # a lesion that fills the frame
+
+    def remark(given: np.ndarray) -> list[str]:
+        return remark_on_inversion([Split([*"abcde"], np.zeros((5, 12, 12, 3), np.uint8), given)])
+
+    assert remark(masks) == []
+    (line,) = remark(1 - masks)
+    assert line.startswith("4 of 5 masks are lesion along the border") and "inverted" in line
